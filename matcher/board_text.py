@@ -1,0 +1,39 @@
+"""The board as text: what a dispatcher works from when screens are gone."""
+
+from __future__ import annotations
+
+from html import escape
+
+from matcher.core.board import Board
+from protocol.instant import iso
+from protocol.words import Status
+
+
+def board_text(board: Board, now_ms: int) -> str:
+    """Open incidents with their units, then all units."""
+    lines = [f"Outrider board  {iso(now_ms)}  term {board.term}  mode {board.mode}", ""]
+    lines.append(f"{'number':8} {'pri':3} {'kind':14} {'state':9} {'units':30} place")
+    for i in board.open_incidents():
+        units = " ".join(f"{o.unit}:{o.state}" for o in board.open_orders_of(i)) or (i.waits or "-")
+        place = f"{i.place.lat_e7 / 1e7:.5f},{i.place.lon_e7 / 1e7:.5f} {i.place.text}"
+        lines.append(f"{i.number:8} {i.priority:3} {i.kind:14} {i.state:9} {units:30} {place}")
+    lines += ["", f"{'unit':8} {'kind':10} {'status':14} {'order':10} {'crew':14} terminals"]
+    for unit_id in sorted(board.units):
+        u = board.units[unit_id]
+        names = " ".join(board.terminals[e].device for e in sorted(u.terminals)) or "not logged on"
+        held = " (hold)" if u.hold else ""
+        status = Status(u.status).word + held
+        crew = ",".join(u.crew) or "-"
+        lines.append(f"{u.unit:8} {u.kind:10} {status:14} {u.order or '-':10} {crew:14} {names}")
+    alerts = [a for a in board.alerts.values() if a.acknowledged_by is None]
+    lines += ["", *(f"ALERT {a.kind}: {a.text}" for a in alerts)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def board_html(board: Board, now_ms: int) -> str:
+    """Printable page of the same text; hostile text stays text."""
+    return (
+        "<!doctype html><meta charset=utf-8><title>Outrider board</title>"
+        "<style>pre{font:12px monospace}@page{size:landscape}</style>"
+        f"<pre>{escape(board_text(board, now_ms))}</pre>\n"
+    )

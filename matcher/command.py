@@ -1,0 +1,120 @@
+"""`outrider matcher replay|verify|explain|board`: questions to the journal, read-only."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from matcher import explain
+from matcher.board_text import board_html, board_text
+from matcher.core import events as ev
+from matcher.core.apply import apply
+from matcher.core.board import Board
+from matcher.journal.journal import Row, rows
+from matcher.journal.schema import SCHEMA
+from matcher.journal.verify import verify
+from matcher.settings import MatcherSettings
+from runtime.clock import SystemClock
+from runtime.faults import OutriderFault
+from runtime.settings import load
+from runtime.sqlite_file import open_reader
+
+_EXAMPLE = "example: outrider matcher explain o-1-17 --config /etc/outrider/matcher.toml"
+
+
+def main(argv: list[str]) -> int:
+    """0 done, 1 negative verdict or bad input, 2 wrong usage."""
+    args = _parser().parse_args(argv)
+    try:
+        settings = load(args.config, MatcherSettings)
+        reader = open_reader(settings.files.journal, SCHEMA)
+    except OutriderFault as fault:
+        print(fault, file=sys.stderr)  # noqa: T201
+        return 1
+    try:
+        return int(args.do(args, reader))
+    finally:
+        reader.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("outrider matcher", epilog=_EXAMPLE)
+    verbs = parser.add_subparsers(required=True, metavar="replay|verify|explain|board")
+    for name, do, text in (
+        ("replay", _replay, "state hash from the journal"),
+        ("verify", _verify, "chain and invariants of the journal"),
+        ("explain", _explain, "why this unit"),
+        ("board", _board, "the board as text or HTML"),
+    ):
+        verb = verbs.add_parser(name, help=text, epilog=_EXAMPLE)
+        verb.set_defaults(do=do)
+        if name == "explain":
+            verb.add_argument("order")
+        if name == "board":
+            verb.add_argument("--html", type=Path, metavar="FILE")
+        verb.add_argument("--config", type=Path, required=True)
+        verb.add_argument("--json", action="store_true")
+    return parser
+
+
+def _out(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _events(found: Iterator[Row]) -> Iterator[ev.Event]:
+    for row in found:
+        yield from row.decision().events
+
+
+def _board_of(reader: sqlite3.Connection) -> tuple[Board, int]:
+    board, seq = Board(), 0
+    for row in rows(reader):
+        for event in row.decision().events:
+            apply(board, event)
+        seq = row.seq
+    return board, seq
+
+
+def _replay(args: argparse.Namespace, reader: sqlite3.Connection) -> int:
+    board, seq = _board_of(reader)
+    found = {"transactions": seq, "term": board.term, "state": board.digest()}
+    _out(json.dumps(found) if args.json else f"{found['state']}  after {seq} transactions")
+    return 0
+
+
+def _verify(args: argparse.Namespace, reader: sqlite3.Connection) -> int:
+    faults = verify(reader)
+    if args.json:
+        _out(json.dumps({"whole": not faults, "faults": faults}))
+    else:
+        _out("\n".join(faults) or "whole: chain, decisions, holdings and logbooks agree")
+    return 1 if faults else 0
+
+
+def _explain(args: argparse.Namespace, reader: sqlite3.Connection) -> int:
+    why = explain.find(_events(rows(reader)), args.order)
+    if why is None:
+        sys.stderr.write(f"order {args.order}: not in this journal; see `outrider matcher board`\n")
+        return 1
+    if args.json:
+        found = {"sentence": explain.sentence(why), "details": explain.details(why)}
+        _out(json.dumps(found, ensure_ascii=False))
+    else:
+        _out("\n".join([explain.sentence(why), *explain.details(why)]))
+    return 0
+
+
+def _board(args: argparse.Namespace, reader: sqlite3.Connection) -> int:
+    board, _ = _board_of(reader)
+    now_ms = SystemClock().utc_ms()
+    if args.html:
+        args.html.write_text(board_html(board, now_ms), encoding="utf-8")
+    elif args.json:
+        _out(json.dumps({"board": board_text(board, now_ms), "state": board.digest()}))
+    else:
+        _out(board_text(board, now_ms).rstrip("\n"))
+    return 0

@@ -1,0 +1,190 @@
+"""What a terminal's logbook entry means for the board; a late or repeated one is history."""
+
+from __future__ import annotations
+
+from matcher.core import events as ev
+from matcher.core.board import Board, Order, Terminal
+from matcher.core.commands import EntryCame
+from matcher.core.draft import Draft
+from matcher.core.offers import accept, close, settle
+from protocol import entry as entries
+from protocol.order import (
+    OFFERED,
+    STEP_OF_ANSWER,
+    Answer,
+    AnswerMeans,
+    OrderState,
+    OrderStep,
+    allows,
+)
+from protocol.words import Status
+
+_DEPARTS = (Answer.EN_ROUTE, Answer.ON_SCENE)
+
+
+def on_entry(draft: Draft, command: EntryCame) -> None:
+    """Decide on one entry of an enrolled terminal."""
+    terminal = draft.board.terminals[command.enrolment]
+    entry = entries.decode(command.entry)
+    match entry.body:
+        case entries.Logon() as body:
+            _on_logon(draft, terminal, command.n, body)
+        case entries.Logoff() as body:
+            _on_logoff(draft, terminal, command.n, body)
+        case entries.StatusChange() as body:
+            _on_status(draft, terminal, command.n, body)
+        case entries.Delivered() as body:
+            _on_delivered(draft, terminal, body, entry.time_ms)
+        case entries.OrderAnswer() as body:
+            _on_answer(draft, terminal, body, entry.time_ms)
+        case entries.DeviceEvent() as body if body.name == "sos":
+            _on_sos(draft, terminal, body)
+        case entries.Alarm() as body:
+            draft.alert(body.code, f"{terminal.device}-{command.n}", body.text, unit=terminal.unit)
+        case _:
+            return
+
+
+def matters(entry: entries.Entry) -> bool:
+    """Whether an entry may change the board; all others are journaled and nothing more."""
+    body = entry.body
+    if isinstance(body, entries.DeviceEvent):
+        return body.name == "sos"
+    return isinstance(
+        body,
+        entries.Logon | entries.Logoff | entries.StatusChange | entries.Delivered
+        | entries.OrderAnswer | entries.Alarm,
+    )  # fmt: skip
+
+
+def _on_logon(draft: Draft, terminal: Terminal, n: int, body: entries.Logon) -> None:
+    if n <= terminal.logon_n:
+        return
+    if body.unit not in draft.board.units:
+        draft.alert(
+            "unknown_unit", f"{terminal.device}-{n}",
+            f"{terminal.device} logged on as {body.unit}, which is no unit of this fleet",
+        )  # fmt: skip
+        return
+    now_ms = draft.now_ms
+    draft.emit(
+        ev.LoggedOn(
+            now_ms, terminal.enrolment, terminal.device, n, body.number, body.unit, body.crew,
+            body.vehicle,
+        )
+    )  # fmt: skip
+    unit = draft.board.units[body.unit]
+    if unit.status == Status.OFF_DUTY:
+        draft.emit(ev.UnitStatusSet(now_ms, unit.unit, Status.AVAILABLE, "logon", b"", n, None))
+    if unit.order is not None and len(unit.terminals) == 1:
+        draft.send_order(draft.board.orders[unit.order])
+
+
+def _on_logoff(draft: Draft, terminal: Terminal, n: int, _body: entries.Logoff) -> None:
+    if n <= terminal.logon_n or terminal.logon is None:
+        return
+    unit = draft.board.units[terminal.unit or ""]
+    draft.emit(ev.LoggedOff(draft.now_ms, terminal.enrolment, n, terminal.logon))
+    if not unit.terminals:
+        draft.emit(
+            ev.UnitStatusSet(draft.now_ms, unit.unit, Status.OFF_DUTY, "logoff", b"", n, None)
+        )
+        if unit.order is not None:
+            draft.alert(
+                "logged_off_with_order", f"{unit.order}", f"{unit.unit} logged off with an order",
+                unit=unit.unit, order=unit.order,
+            )  # fmt: skip
+
+
+def _on_status(draft: Draft, terminal: Terminal, n: int, body: entries.StatusChange) -> None:
+    if n <= terminal.status_n or terminal.unit is None:
+        return
+    draft.emit(
+        ev.UnitStatusSet(
+            draft.now_ms, terminal.unit, body.status, f"terminal:{terminal.device}",
+            terminal.enrolment, n, body.reason,
+        )
+    )  # fmt: skip
+
+
+def _on_delivered(draft: Draft, terminal: Terminal, body: entries.Delivered, at_ms: int) -> None:
+    number = (body.term, body.counter)
+    for waiting in draft.board.outbound.get(terminal.enrolment, ()):
+        if number == (waiting.term, waiting.counter) or number in waiting.before:
+            draft.emit(
+                ev.MessageDelivered(
+                    draft.now_ms, terminal.enrolment, waiting.term, waiting.counter, body.outcome
+                )
+            )
+            break
+    order = draft.board.orders.get(body.order or "")
+    if order is None or not _is_for(order, terminal):
+        return
+    if body.outcome == "wrong_logon" and order.state in OFFERED:
+        close(draft, order, OrderStep.SUPERSEDE, "wrong_logon", "rule:logon")
+        draft.alert(
+            "wrong_logon", order.order, f"{order.unit}: order was for another log-on",
+            unit=order.unit, incident=order.incident, order=order.order,
+        )  # fmt: skip
+    elif body.revision is not None and allows(OrderState(order.state), OrderStep.DELIVER):
+        draft.step(
+            order, OrderStep.DELIVER, f"terminal:{terminal.device}", AnswerMeans.AUTOMATIC,
+            at_ms=_happened(draft, order, at_ms),
+        )  # fmt: skip
+
+
+def _is_for(order: Order, terminal: Terminal) -> bool:
+    return terminal.unit == order.unit
+
+
+def _happened(draft: Draft, order: Order, at_ms: int) -> int:
+    """The terminal's time, kept within what is possible: after the issue, not after now."""
+    return min(max(at_ms, order.issued_ms), draft.now_ms)
+
+
+def _on_answer(draft: Draft, terminal: Terminal, body: entries.OrderAnswer, said_ms: int) -> None:
+    order = draft.board.orders.get(body.order)
+    if order is None or not _is_for(order, terminal):
+        return
+    by, means = f"unit:{order.unit}", AnswerMeans(body.means)
+    at_ms, answer = _happened(draft, order, said_ms), Answer(body.answer)
+    if answer is Answer.ACCEPT or (answer in _DEPARTS and order.state in OFFERED):
+        accept(draft, order, by, means, at_ms)  # driving there counts as acceptance
+    if answer is not Answer.ACCEPT:
+        take_step(draft, order, STEP_OF_ANSWER[answer], by, means, at_ms, body)
+
+
+def take_step(
+    draft: Draft,
+    order: Order,
+    step: OrderStep,
+    by: str,
+    means: AnswerMeans,
+    at_ms: int,
+    body: entries.OrderAnswer,
+) -> None:
+    """One of the crew's later steps, if the table allows it now; otherwise it is history."""
+    if not allows(OrderState(order.state), step):
+        return
+    reason = body.disposition if step is OrderStep.CLEAR else body.reason
+    draft.step(order, step, by, means, at_ms=at_ms, reason=reason, disposition=body.disposition)
+    settle(draft, draft.board.incidents[order.incident])
+
+
+def _on_sos(draft: Draft, terminal: Terminal, body: entries.DeviceEvent) -> None:
+    """One alert however often it is repeated; the unit's status says so to everybody."""
+    unit = terminal.unit
+    subject = f"{terminal.device}-{body.device_boot}-{body.event}"
+    where = f"{body.here.lat_e7 / 1e7:.5f}, {body.here.lon_e7 / 1e7:.5f}" if body.here else "?"
+    draft.alert(
+        "sos", subject, f"SOS from {unit or terminal.device} at {where}",
+        unit=unit, order=body.order,
+    )  # fmt: skip
+    if unit is not None and draft.board.units[unit].status != Status.EMERGENCY:
+        draft.emit(ev.UnitStatusSet(draft.now_ms, unit, Status.EMERGENCY, "sos", b"", 0, "sos"))
+
+
+def incident_of(board: Board, entry: entries.Entry) -> str | None:
+    """The incident that an entry may leave short of its plan."""
+    order = getattr(entry.body, "order", None)
+    return board.orders[order].incident if order in board.orders else None

@@ -1,0 +1,92 @@
+"""Who goes: eligibility, ranking and ties. The policy is in this one file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from matcher.core.board import Board, Incident, Unit
+from matcher.core.commands import Estimates
+from matcher.core.events import Candidate, LeftOut
+from protocol.order import OFFERED, OrderState
+from protocol.words import DISPATCHABLE_TO_PRIORITY, Freshness, Status
+
+ANSWER_S: Final = {0: 10, 1: 10, 2: 20, 3: 60, 4: 120}
+DELIVERY_LIMIT_MS: Final = {0: 5_000, 1: 5_000, 2: 10_000, 3: 30_000, 4: 60_000}
+OFFER_LIFE_MS: Final = {0: 7_200_000, 1: 7_200_000, 2: 7_200_000, 3: 900_000, 4: 900_000}
+SILENCE_RELEASES_FROM: Final = 3  # at priority 1-2 silence never releases the nearest unit
+SLOTS_MAX: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Eligible candidates, best first, and everybody else with the reason."""
+
+    candidates: tuple[Candidate, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def rank(board: Board, incident: Incident, estimates: Estimates | None) -> Ranking:
+    """Least travel time first; ties by unit id, never by dictionary order."""
+    if estimates is None:
+        return Ranking((), ())
+    eligible, left_out = [], []
+    for candidate in estimates.candidates:
+        reason = why_not(board, incident, candidate)
+        if reason is None:
+            eligible.append(candidate)
+        else:
+            left_out.append(LeftOut(candidate.unit, reason))
+    for unit, reason in zip(estimates.unplaced, estimates.reasons, strict=True):
+        left_out.append(LeftOut(unit, reason))
+    return Ranking(
+        tuple(sorted(eligible, key=lambda c: (c.eta_ms, c.unit))),
+        tuple(sorted(left_out, key=lambda one: one.unit)),
+    )
+
+
+def why_not(board: Board, incident: Incident, candidate: Candidate) -> str | None:
+    """Why a unit cannot be sent to an incident by rule; None: it can."""
+    unit = board.units.get(candidate.unit)
+    if unit is None:
+        return "not a unit of this fleet"
+    reason = _unit_reason(unit, incident)
+    if reason is not None:
+        return reason
+    if candidate.band != Freshness.LIVE:
+        return f"position {candidate.age_ms // 1000} s old"
+    return None
+
+
+def _unit_reason(unit: Unit, incident: Incident) -> str | None:
+    if not unit.terminals:
+        return "not logged on"
+    if unit.hold:
+        return "on hold"
+    if unit.order is not None:
+        return f"has order {unit.order}"
+    if unit.unit in incident.passed:
+        return "declined, did not answer or was stood down"
+    least = DISPATCHABLE_TO_PRIORITY[Status(unit.status)]
+    if least is None or incident.priority > least:
+        return f"status {Status(unit.status).word}"
+    if unit.officers_now == 0:
+        return "carries no officer"
+    return None
+
+
+def open_slot(board: Board, incident: Incident) -> int | None:
+    """The first place of the plan that nobody holds, has cleared, or is being asked for."""
+    covered, officers, last = set(), 0, incident.plan_units
+    for order in board.orders_of(incident):
+        asked = order.state in OFFERED and order.overdue is None
+        if order.slot and (order.holds_place or asked or order.state == OrderState.CLEARED):
+            covered.add(order.slot)
+            officers += board.units[order.unit].officers_now
+            last = max(last, order.slot)
+    for slot in range(1, incident.plan_units + 1):
+        if slot not in covered:
+            return slot
+    if officers < incident.plan_officers and last < SLOTS_MAX:
+        return next(slot for slot in range(1, last + 2) if slot not in covered)
+    return None

@@ -1,0 +1,199 @@
+"""The centre's state, made from events alone, and its hash.
+
+`apply(board, event)` is total over the events and decides nothing. Positions are not here: they
+change every second and are no events; their travel times enter through commands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import cbor2
+
+from protocol.dispatch import Place
+from protocol.order import HELD, OPEN, OrderKind, OrderState
+from protocol.words import Status
+
+REQUEST_KEPT_MS = 24 * 3_600_000
+
+
+class IncidentState(StrEnum):
+    PENDING = "pending"
+    ASSIGNED = "assigned"
+    EN_ROUTE = "en_route"
+    ON_SCENE = "on_scene"
+    CLEARED = "cleared"
+    CANCELLED = "cancelled"
+
+
+INCIDENT_CLOSED = frozenset({IncidentState.CLEARED, IncidentState.CANCELLED})
+
+
+@dataclass(slots=True)
+class Unit:
+    unit: str
+    kind: str
+    officers: int
+    capabilities: tuple[str, ...]
+    status: int = Status.OFF_DUTY
+    status_since_ms: int = 0
+    hold: bool = False
+    terminals: dict[bytes, int] = field(default_factory=dict)  # enrolment -> log-on number
+    crew: tuple[str, ...] = ()
+    order: str | None = None  # its open assign or backup, offered or held
+
+    @property
+    def officers_now(self) -> int:
+        """Officers aboard; a drone carries none."""
+        if self.kind == "drone":
+            return 0
+        return len(self.crew) if self.crew else self.officers
+
+    @property
+    def logon(self) -> int | None:
+        return max(self.terminals.values(), default=None)
+
+
+@dataclass(slots=True)
+class Terminal:
+    enrolment: bytes
+    device: str
+    counter: int = 0  # last dispatch number of this term
+    unit: str | None = None
+    logon: int | None = None
+    logon_n: int = 0  # entry number of the last log-on or log-off applied
+    status_n: int = 0  # entry number of the last status applied
+
+
+@dataclass(slots=True)
+class Incident:
+    incident: str
+    number: str
+    kind: str
+    priority: int
+    place: Place
+    plan_units: int
+    plan_officers: int
+    hazards: tuple[str, ...]
+    notes: str
+    channel: str
+    by: str
+    reported_ms: int
+    state: str = IncidentState.PENDING
+    orders: list[str] = field(default_factory=list)
+    passed: set[str] = field(default_factory=set)  # units that declined or were stood down
+    waits: str | None = None
+    revision: int = 1
+    times_ms: dict[str, int] = field(default_factory=dict)
+    disposition: str | None = None
+
+
+@dataclass(slots=True)
+class Order:
+    order: str
+    incident: str
+    unit: str
+    kind: str
+    slot: int
+    priority: int
+    logon: int | None
+    issued_ms: int
+    expires_ms: int
+    answer_s: int
+    issuer: str
+    eta_ms: int | None
+    state: str = OrderState.ISSUED
+    attached: bool = False
+    overdue: str | None = None
+    times_ms: dict[str, int] = field(default_factory=dict)
+    means: dict[str, int] = field(default_factory=dict)
+    reason: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def holds_place(self) -> bool:
+        return self.state in HELD and not self.attached
+
+
+@dataclass(slots=True)
+class Outbound:
+    """A message not yet shown delivered."""
+
+    term: int
+    counter: int
+    before: tuple[tuple[int, int], ...]
+    message: bytes
+    expires_ms: int
+
+
+@dataclass(slots=True)
+class Alert:
+    alert: str
+    kind: str
+    unit: str | None
+    incident: str | None
+    order: str | None
+    text: str
+    raised_ms: int
+    acknowledged_by: str | None = None
+
+
+@dataclass(slots=True)
+class Done:
+    """A request's digest and reply."""
+
+    at_ms: int
+    digest: bytes
+    manager: str
+    reply: bytes
+
+
+@dataclass(slots=True)
+class Board:
+    term: int = 0
+    mode: str = "recommend"
+    identities_version: int = 0
+    units: dict[str, Unit] = field(default_factory=dict)
+    terminals: dict[bytes, Terminal] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    outbound: dict[bytes, list[Outbound]] = field(default_factory=dict)
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    requests: dict[tuple[bytes, str], Done] = field(default_factory=dict)
+    made: dict[str, int] = field(default_factory=dict)  # counters of ids made in this term
+
+    def open_incidents(self) -> list[Incident]:
+        """Most urgent first, then oldest, then by id."""
+        found = [i for i in self.incidents.values() if i.state not in INCIDENT_CLOSED]
+        return sorted(found, key=lambda i: (i.priority, i.reported_ms, i.incident))
+
+    def orders_of(self, incident: Incident) -> list[Order]:
+        return [self.orders[order] for order in incident.orders]
+
+    def open_orders_of(self, incident: Incident) -> list[Order]:
+        """Assigns and backups that are offered or held."""
+        places = (OrderKind.ASSIGN, OrderKind.BACKUP)
+        return [o for o in self.orders_of(incident) if o.is_open and o.kind in places]
+
+    def digest(self) -> str:
+        """Hash of the whole state; equal after a replay of the journal."""
+        return hashlib.sha256(cbor2.dumps(_canonical(self), canonical=True)).hexdigest()
+
+
+def _canonical(value: object) -> object:
+    """Plain arrays in an order that no dictionary or set decides."""
+    if hasattr(value, "__dataclass_fields__"):
+        return [_canonical(getattr(value, name)) for name in value.__dataclass_fields__]
+    if isinstance(value, dict):
+        pairs = ((_canonical(key), _canonical(item)) for key, item in value.items())
+        return sorted(([k, v] for k, v in pairs), key=lambda p: cbor2.dumps(p[0]))
+    if isinstance(value, set | frozenset):
+        return sorted((_canonical(item) for item in value), key=cbor2.dumps)
+    if isinstance(value, tuple | list):
+        return [_canonical(item) for item in value]
+    return value.value if isinstance(value, StrEnum) else value

@@ -1,0 +1,187 @@
+"""One function per command: `decide(board, command)` changes the board and returns the events.
+
+No clock, chance or position is read here: the command carries its time and the travel times.
+"""
+
+from __future__ import annotations
+
+from matcher.core import events as ev
+from matcher.core.answers import incident_of, on_entry
+from matcher.core.assign import DELIVERY_LIMIT_MS, SILENCE_RELEASES_FROM, open_slot
+from matcher.core.board import Board, Incident, Order
+from matcher.core.commands import (
+    Begin,
+    Command,
+    EntryCame,
+    Estimates,
+    ManagerRequest,
+    RaiseAlert,
+    TakeIdentities,
+    Tick,
+)
+from matcher.core.draft import Draft
+from matcher.core.offers import close, fill, settle
+from matcher.core.requests import NEW, on_request
+from protocol import entry as entries
+from protocol import request as rq
+from protocol.order import OFFERED, OrderState, OrderStep
+
+SHORT_AT_ONCE_MAX = 50  # incidents looked at in one command; the rest waits for the next tick
+
+
+def decide(board: Board, command: Command) -> list[ev.Event]:
+    """What follows from `command`; the same board and command give the same events."""
+    draft = Draft(board, command.now_ms)
+    match command:
+        case Begin():
+            _begin(draft, command)
+        case TakeIdentities():
+            _take_identities(draft, command)
+        case ManagerRequest():
+            estimates = _by_incident(command.estimates)
+            on_request(draft, command, estimates)
+            _fill_all(draft, estimates)
+        case EntryCame():
+            on_entry(draft, command)
+            _fill_all(draft, _by_incident(command.estimates))
+        case RaiseAlert():
+            _raise(draft, command)
+        case Tick():
+            _tick(draft)
+            _fill_all(draft, _by_incident(command.estimates))
+    return draft.events
+
+
+def needs(board: Board, command: Command) -> list[tuple[str, float, float]]:
+    """Incidents (id, lat, lon) whose travel times the decision may read."""
+    found = {i.incident: i for i in short_incidents(board)}
+    if isinstance(command, EntryCame):
+        incident_id = incident_of(board, entries.decode(command.entry))
+        if incident_id is not None:
+            found[incident_id] = board.incidents[incident_id]
+    if isinstance(command, Tick):
+        for order in _due(board, command.now_ms):
+            found[order.incident] = board.incidents[order.incident]
+    places = [(i.incident, i.place.lat_e7 / 1e7, i.place.lon_e7 / 1e7) for i in found.values()]
+    if isinstance(command, ManagerRequest):
+        places += _needs_of_request(board, command, found)
+    return places
+
+
+def _needs_of_request(
+    board: Board, command: ManagerRequest, found: dict[str, Incident]
+) -> list[tuple[str, float, float]]:
+    request = rq.decode_request(command.payload)
+    if isinstance(request, rq.Report):
+        return [(NEW, request.place.lat, request.place.lon)]
+    incident = board.incidents.get(getattr(request, "incident", ""))
+    if incident is None or incident.incident in found:
+        return []
+    return [(incident.incident, incident.place.lat_e7 / 1e7, incident.place.lon_e7 / 1e7)]
+
+
+def short_incidents(board: Board) -> list[Incident]:
+    """Open incidents with a place of the plan that nobody is asked for, most urgent first."""
+    short = [i for i in board.open_incidents() if open_slot(board, i) is not None]
+    return short[:SHORT_AT_ONCE_MAX]
+
+
+def next_deadline_ms(board: Board) -> int | None:
+    """When a tick is due next, whatever else happens."""
+    times = [_deadline_ms(order) for order in board.orders.values() if order.state in OFFERED]
+    times += [m.expires_ms for waiting in board.outbound.values() for m in waiting]
+    return min(times, default=None)
+
+
+def _deadline_ms(order: Order) -> int:
+    limit_ms = DELIVERY_LIMIT_MS[order.priority]
+    if order.state == OrderState.ISSUED:
+        due = order.issued_ms + limit_ms
+        if order.overdue == "undelivered":
+            due = (
+                order.issued_ms + limit_ms + order.answer_s * 1000
+                if order.priority >= SILENCE_RELEASES_FROM
+                else order.expires_ms
+            )
+    elif order.overdue == "unanswered":
+        due = order.expires_ms
+    else:
+        due = order.times_ms[OrderState.DELIVERED] + order.answer_s * 1000
+    return min(due, order.expires_ms)
+
+
+def _by_incident(estimates: tuple[Estimates, ...]) -> dict[str, Estimates]:
+    return {one.incident: one for one in estimates}
+
+
+def _fill_all(draft: Draft, estimates: dict[str, Estimates]) -> None:
+    for incident in short_incidents(draft.board):
+        if incident.incident in estimates:
+            fill(draft, incident, estimates[incident.incident])
+
+
+def _begin(draft: Draft, command: Begin) -> None:
+    """Take over: a new term, and every open undelivered message again under it."""
+    undelivered = {e: tuple(waiting) for e, waiting in draft.board.outbound.items() if waiting}
+    draft.emit(ev.TermBegan(command.now_ms, draft.board.term + 1))
+    draft.emit(ev.FleetConfigured(command.now_ms, command.mode, command.units))
+    for enrolment in sorted(undelivered):
+        for waiting in undelivered[enrolment]:
+            if waiting.expires_ms > command.now_ms:
+                draft.queue_again(enrolment, waiting)
+
+
+def _take_identities(draft: Draft, command: TakeIdentities) -> None:
+    if command.version > draft.board.identities_version:
+        draft.emit(
+            ev.IdentitiesTaken(command.now_ms, command.version, command.digest, command.terminals)
+        )
+
+
+def _raise(draft: Draft, command: RaiseAlert) -> None:
+    if command.alert not in draft.board.alerts:
+        draft.emit(
+            ev.AlertRaised(
+                command.now_ms, command.alert, command.kind, command.unit, None, None, command.text
+            )
+        )
+
+
+def _tick(draft: Draft) -> None:
+    for order in _due(draft.board, draft.now_ms):
+        _overdue(draft, order)
+    for enrolment in sorted(draft.board.outbound):
+        for waiting in tuple(draft.board.outbound[enrolment]):
+            if waiting.expires_ms <= draft.now_ms:
+                draft.emit(
+                    ev.MessageExpired(draft.now_ms, enrolment, waiting.term, waiting.counter)
+                )
+
+
+def _due(board: Board, now_ms: int) -> list[Order]:
+    """Offered orders whose next limit has passed, oldest first."""
+    due = [
+        order
+        for order in board.orders.values()
+        if order.state in OFFERED and _deadline_ms(order) <= now_ms
+    ]
+    return sorted(due, key=lambda o: (o.issued_ms, o.order))
+
+
+def _overdue(draft: Draft, order: Order) -> None:
+    """Silence: at priority 1-2 the next best is added, at 3-4 the order is offered to another."""
+    incident = draft.board.incidents[order.incident]
+    undelivered = order.state == OrderState.ISSUED
+    if draft.now_ms >= order.expires_ms or (
+        order.priority >= SILENCE_RELEASES_FROM and not (undelivered and order.overdue is None)
+    ):
+        close(draft, order, OrderStep.EXPIRE, "no_answer", "rule:answer-time")
+        settle(draft, incident)
+        return
+    what = "undelivered" if undelivered else "unanswered"
+    draft.emit(ev.OrderOverdue(draft.now_ms, order.order, what))
+    kind = "call_by_radio" if undelivered else "no_answer"
+    text = f"{incident.number}: {order.unit} {'not reached' if undelivered else 'does not answer'}"
+    draft.alert(
+        kind, order.order, text, unit=order.unit, incident=order.incident, order=order.order
+    )

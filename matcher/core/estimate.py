@@ -1,0 +1,55 @@
+"""Travel times of every placed unit to one incident, as integers that enter the command."""
+
+from __future__ import annotations
+
+from matcher.core.board import Board, Unit
+from matcher.core.commands import Estimates
+from matcher.core.eta.great_circle import eta_ms
+from matcher.core.events import Candidate
+from matcher.core.positions import PositionBook, Verified
+from protocol.words import Freshness
+
+
+def estimate(
+    board: Board, book: PositionBook, now_ms: int, incident: str, lat: float, lon: float
+) -> Estimates:
+    """Candidates in unit order; units that have no usable position are named with the reason."""
+    candidates, unplaced, reasons = [], [], []
+    for unit_id in sorted(board.units):
+        unit = board.units[unit_id]
+        if not unit.terminals:
+            continue
+        newest = newest_of(unit, book)
+        reason = _unusable(newest, now_ms)
+        if newest is None or reason is not None:
+            unplaced.append(unit_id)
+            reasons.append(reason or "no position yet")
+        else:
+            candidates.append(_candidate(unit, newest, now_ms, lat, lon))
+    return Estimates(incident, tuple(candidates), tuple(unplaced), tuple(reasons))
+
+
+def newest_of(unit: Unit, book: PositionBook) -> Verified | None:
+    """The newest position of a unit's terminals; ties by enrolment id."""
+    found = [(book.committed[e].since_ms(), e) for e in unit.terminals if e in book.committed]
+    return book.committed[max(found)[1]] if found else None
+
+
+def _unusable(newest: Verified | None, now_ms: int) -> str | None:
+    if newest is None:
+        return "no position yet"
+    if newest.position.lat_e7 is None:
+        return "receiver has no fix"
+    if newest.freshness(now_ms) is Freshness.LOST:
+        return f"position lost: {newest.age_ms(now_ms) // 1000} s old"
+    return newest.suspect
+
+
+def _candidate(unit: Unit, newest: Verified, now_ms: int, lat: float, lon: float) -> Candidate:
+    p = newest.position
+    assert p.lat_e7 is not None
+    assert p.lon_e7 is not None
+    time_ms, way_m = eta_ms(unit.kind, p.lat_e7 / 1e7, p.lon_e7 / 1e7, lat, lon)
+    return Candidate(
+        unit.unit, time_ms, way_m, newest.age_ms(now_ms), newest.freshness(now_ms).value
+    )

@@ -1,0 +1,205 @@
+"""Offers: filling an incident's plan, withdrawing, and what an answer does."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from matcher.core import events as ev
+from matcher.core.assign import (
+    ANSWER_S,
+    OFFER_LIFE_MS,
+    SILENCE_RELEASES_FROM,
+    Ranking,
+    open_slot,
+    rank,
+)
+from matcher.core.board import INCIDENT_CLOSED, Incident, IncidentState, Order
+from matcher.core.commands import Estimates
+from matcher.core.draft import Draft
+from protocol.dispatch import ConfirmState
+from protocol.order import HELD, OFFERED, AnswerMeans, OrderKind, OrderState, OrderStep
+
+RULE_NEAREST: Final = "nearest-live"
+RULE_PERSON: Final = "chosen-by-person"
+RULE_NOBODY: Final = "nobody"
+_RANK_SHOWN: Final = 3
+
+
+def fill(draft: Draft, incident: Incident, estimates: Estimates | None) -> None:
+    """Offer every open place of the plan to the best unit, or journal why it waits."""
+    if incident.state in INCIDENT_CLOSED:
+        return
+    while (slot := open_slot(draft.board, incident)) is not None:
+        ranking = rank(draft.board, incident, estimates)
+        if draft.board.mode != "auto":
+            _recommend(draft, incident, ranking)
+            return
+        if not ranking.candidates:
+            _wait(draft, incident, ranking)
+            return
+        issue(draft, incident, ranking.candidates[0].unit, slot, ranking, RULE_NEAREST, "rule:auto")
+    if incident.waits is not None:
+        draft.emit(ev.IncidentWaits(draft.now_ms, incident.incident, None))
+
+
+def issue(
+    draft: Draft,
+    incident: Incident,
+    unit: str,
+    slot: int,
+    ranking: Ranking,
+    rule: str,
+    issuer: str,
+) -> str:
+    """Issue the order for one place to one unit; returns its id."""
+    board, now_ms = draft.board, draft.now_ms
+    order_id = draft.new_id("order")
+    eta_ms = next((c.eta_ms for c in ranking.candidates if c.unit == unit), None)
+    kind = OrderKind.ASSIGN if slot == 1 else OrderKind.BACKUP
+    draft.emit(
+        ev.Decided(now_ms, incident.incident, order_id, rule, ranking.candidates, ranking.left_out)
+    )
+    draft.emit(
+        ev.OrderIssued(
+            now_ms, order_id, incident.incident, unit, kind.value, slot, board.units[unit].logon,
+            now_ms + OFFER_LIFE_MS[incident.priority], ANSWER_S[incident.priority], issuer, eta_ms,
+        )
+    )  # fmt: skip
+    draft.send_order(board.orders[order_id])
+    return order_id
+
+
+def _wait(draft: Draft, incident: Incident, ranking: Ranking) -> None:
+    reason = "no unit can be sent" if ranking.left_out else "no unit has a position"
+    if incident.waits == reason:
+        return
+    draft.emit(ev.Decided(draft.now_ms, incident.incident, None, RULE_NOBODY, (), ranking.left_out))
+    draft.emit(ev.IncidentWaits(draft.now_ms, incident.incident, reason))
+    draft.alert(
+        "short_of_plan", incident.incident, f"{incident.number}: {reason}",
+        incident=incident.incident,
+    )  # fmt: skip
+
+
+def _recommend(draft: Draft, incident: Incident, ranking: Ranking) -> None:
+    if incident.waits is not None:
+        return
+    best = ", ".join(f"{c.unit} {c.eta_ms // 1000} s" for c in ranking.candidates[:_RANK_SHOWN])
+    draft.emit(
+        ev.Decided(
+            draft.now_ms, incident.incident, None, RULE_NEAREST,
+            ranking.candidates, ranking.left_out,
+        )
+    )  # fmt: skip
+    draft.emit(ev.IncidentWaits(draft.now_ms, incident.incident, "waits for a dispatcher"))
+    draft.alert(
+        "recommendation", incident.incident, f"{incident.number}: {best or 'no unit'}",
+        incident=incident.incident,
+    )  # fmt: skip
+
+
+def accept(draft: Draft, order: Order, by: str, means: AnswerMeans, at_ms: int) -> None:
+    """An accept, in time or late: first committed wins the place, a cancel beats both."""
+    state = OrderState(order.state)
+    if state in OFFERED:
+        _give_place(draft, order, by, means, at_ms)
+    elif state is OrderState.EXPIRED:
+        _late(draft, order, by, means, at_ms)
+    elif state in (OrderState.CANCELLED, OrderState.SUPERSEDED, OrderState.DECLINED):
+        draft.send_confirm(order, ConfirmState.CANCELLED)
+
+
+def _holder(draft: Draft, order: Order) -> Order | None:
+    incident = draft.board.incidents[order.incident]
+    for other in draft.board.orders_of(incident):
+        if other.order != order.order and other.slot == order.slot and other.holds_place:
+            return other
+    return None
+
+
+def _late(draft: Draft, order: Order, by: str, means: AnswerMeans, at_ms: int) -> None:
+    incident = draft.board.incidents[order.incident]
+    unit, holder = draft.board.units[order.unit], _holder(draft, order)
+    if incident.state in INCIDENT_CLOSED:
+        draft.send_confirm(order, ConfirmState.CANCELLED)
+    elif holder is not None or unit.order is not None:
+        draft.send_confirm(order, ConfirmState.TOO_LATE, holder.unit if holder else None)
+    else:
+        _give_place(draft, order, by, means, at_ms)
+
+
+def _give_place(draft: Draft, order: Order, by: str, means: AnswerMeans, at_ms: int) -> None:
+    draft.step(order, OrderStep.ACCEPT, by, means, at_ms=at_ms)
+    holder = _holder(draft, order)
+    if holder is None:
+        draft.step(order, OrderStep.CONFIRM, "rule:confirm", AnswerMeans.AUTOMATIC)
+        draft.send_confirm(order, ConfirmState.HELD)
+        if order.priority >= SILENCE_RELEASES_FROM:
+            _withdraw_others(draft, order)
+    elif order.priority < SILENCE_RELEASES_FROM:
+        draft.step(order, OrderStep.CONFIRM, "rule:attach", AnswerMeans.AUTOMATIC, attached=True)
+        draft.send_confirm(order, ConfirmState.ATTACHED, holder.unit)
+    else:
+        draft.step(
+            order, OrderStep.SUPERSEDE, "rule:confirm", AnswerMeans.AUTOMATIC, reason="place_taken"
+        )
+        draft.send_confirm(order, ConfirmState.TOO_LATE, holder.unit)
+    settle(draft, draft.board.incidents[order.incident])
+
+
+def _withdraw_others(draft: Draft, winner: Order) -> None:
+    """At priority 3-4 the other offers for the place are withdrawn in the same transaction."""
+    incident = draft.board.incidents[winner.incident]
+    for other in draft.board.open_orders_of(incident):
+        if other.order != winner.order and other.slot == winner.slot and not other.holds_place:
+            close(draft, other, OrderStep.SUPERSEDE, "place_taken", "rule:confirm", winner.order)
+
+
+def close(
+    draft: Draft,
+    order: Order,
+    step: OrderStep,
+    reason: str,
+    by: str,
+    superseded_by: str | None = None,
+    means: AnswerMeans = AnswerMeans.AUTOMATIC,
+) -> None:
+    """Cancel, supersede or expire an open order and tell the terminal."""
+    draft.step(order, step, by, means, reason=reason)
+    draft.send_cancel(order, reason, by, superseded_by)
+
+
+def settle(draft: Draft, incident: Incident) -> None:
+    """Bring the incident's state in line with its orders."""
+    if incident.state in INCIDENT_CLOSED:
+        return
+    orders = draft.board.orders_of(incident)
+    states = {o.state for o in orders if o.state in HELD}
+    if OrderState.ON_SCENE in states:
+        state = IncidentState.ON_SCENE
+    elif OrderState.EN_ROUTE in states:
+        state = IncidentState.EN_ROUTE
+    elif OrderState.CONFIRMED in states:
+        state = IncidentState.ASSIGNED
+    elif any(o.state == OrderState.CLEARED for o in orders):
+        _clear_incident(draft, incident)
+        return
+    else:
+        state = IncidentState.PENDING
+    if state != incident.state:
+        draft.emit(ev.IncidentMoved(draft.now_ms, incident.incident, state.value, "rule", None))
+
+
+def _clear_incident(draft: Draft, incident: Incident) -> None:
+    """The last unit on it cleared: offers that are still open are withdrawn."""
+    for order in draft.board.open_orders_of(incident):
+        close(draft, order, OrderStep.CANCEL, "incident_cleared", "rule:cleared")
+    last = max(
+        (o for o in draft.board.orders_of(incident) if o.state == OrderState.CLEARED),
+        key=lambda o: (o.times_ms[OrderState.CLEARED], o.order),
+    )
+    draft.emit(
+        ev.IncidentMoved(
+            draft.now_ms, incident.incident, IncidentState.CLEARED.value, last.unit, last.reason
+        )
+    )

@@ -1,0 +1,81 @@
+"""Where commands become events: decide, keep, then let others know. One at a time.
+
+The decision is applied while it is made; if the journal cannot keep it, the board is read again
+from the journal, as if the command had never come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from matcher.core import events as ev
+from matcher.core.board import Board
+from matcher.core.commands import Command, EntryCame, ManagerRequest, Tick
+from matcher.core.decide import decide, needs
+from matcher.core.estimate import estimate
+from matcher.core.positions import PositionBook
+from matcher.journal.journal import Decision, Journal
+from runtime.clock import Clock
+
+Listener: TypeAlias = Callable[[Sequence[ev.Event]], None]
+
+
+class Engine:
+    """Owns the board. Listeners are told of events only after their commit."""
+
+    def __init__(self, journal: Journal, positions: PositionBook, clock: Clock) -> None:
+        self.board: Board = journal.load()
+        self.positions = positions
+        self._journal, self._clock = journal, clock
+        self._lock = asyncio.Lock()
+        self._listeners: list[Listener] = []
+        self._last_ms = 0
+
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def now_ms(self) -> int:
+        """UTC that never runs back within this process: answer times survive a stepped clock."""
+        self._last_ms = max(self._last_ms, self._clock.utc_ms())
+        return self._last_ms
+
+    async def run(
+        self,
+        *commands: Command,
+        beside: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> list[ev.Event]:
+        """Decide and commit `commands` as one transaction, then tell the listeners.
+
+        Raises what the store raises; nothing has happened then.
+        """
+        async with self._lock:
+            try:
+                decisions = [d for d in map(self._decide, commands) if d.events]
+                if decisions or beside is not None:
+                    await self._journal.append(decisions, beside)
+            except BaseException:
+                self.board = self._journal.load()
+                raise
+            events = [event for decision in decisions for event in decision.events]
+            if events:
+                for listener in self._listeners:
+                    listener(events)
+            return events
+
+    def _decide(self, command: Command) -> Decision:
+        command = self._with_estimates(command)
+        return Decision(command, tuple(decide(self.board, command)))
+
+    def _with_estimates(self, command: Command) -> Command:
+        """Travel times as they are now, for the incidents that the decision may look at."""
+        if not isinstance(command, ManagerRequest | EntryCame | Tick):
+            return command
+        found = tuple(
+            estimate(self.board, self.positions, command.now_ms, incident, lat, lon)
+            for incident, lat, lon in needs(self.board, command)
+        )
+        return replace(command, estimates=found)

@@ -1,0 +1,1 @@
+"""The centre's record: one schema, one way in."""

@@ -1,0 +1,1 @@
+"""What travels, and the words: pure, no I/O, no clock."""

@@ -1,0 +1,100 @@
+"""What always holds, over random histories: no unit twice, no silent wait, the same again."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from matcher.core import records
+from matcher.core.apply import apply
+from matcher.core.assign import open_slot
+from matcher.core.board import INCIDENT_CLOSED, Board
+from matcher.core.commands import COMMANDS
+from matcher.core.decide import decide
+from matcher.core.events import EVENTS
+from protocol.order import HELD, OFFERED, Answer
+from tests.matcher.fleet import FleetUnderTest
+
+UNITS = {"a": 10_000, "b": 20_000, "c": 20_000, "d": 5_000}
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("report"), st.integers(1, 4), st.integers(1, 3)),
+        st.tuples(st.just("deliver"), st.sampled_from(sorted(UNITS)), st.just(0)),
+        st.tuples(st.just("answer"), st.integers(0, 12), st.sampled_from(list(Answer))),
+        st.tuples(st.just("wait"), st.sampled_from([1, 6, 11, 61, 130, 8000]), st.just(0)),
+        st.tuples(st.just("cancel"), st.integers(0, 3), st.just(0)),
+        st.tuples(st.just("assign"), st.integers(0, 3), st.sampled_from(sorted(UNITS))),
+        st.tuples(st.just("release"), st.integers(0, 3), st.sampled_from(sorted(UNITS))),
+        st.tuples(st.just("hold"), st.sampled_from(sorted(UNITS)), st.booleans()),
+        st.tuples(st.just("restart"), st.just(0), st.just(0)),
+    ),
+    max_size=30,
+)
+
+
+def run(fleet: FleetUnderTest, action: tuple[str, object, object]) -> None:
+    what, one, two = action
+    incidents, orders = sorted(fleet.board.incidents), sorted(fleet.board.orders)
+    if what == "report":
+        fleet.report(priority=one, units=two, officers=two)  # type: ignore[arg-type]
+    elif what == "deliver":
+        fleet.deliver(one)  # type: ignore[arg-type]
+    elif what == "wait":
+        fleet.wait(one)  # type: ignore[arg-type]
+    elif what == "restart":
+        fleet.restart()
+    elif what == "hold":
+        fleet.request({"verb": "hold", "unit": one, "on": two})
+    elif what == "answer" and orders:
+        order = fleet.board.orders[orders[one % len(orders)]]  # type: ignore[operator]
+        fleet.answer(order, two)  # type: ignore[arg-type]
+    elif what in ("cancel", "assign", "release") and incidents:
+        ask: dict[str, object] = {"verb": what, "incident": incidents[one % len(incidents)]}  # type: ignore[operator]
+        fleet.request(ask if what == "cancel" else ask | {"unit": two})
+
+
+def check(board: Board) -> None:
+    for unit in board.units.values():
+        open_ones = [o for o in board.orders.values() if o.unit == unit.unit and o.is_open]
+        assert len(open_ones) <= 1, "a unit has at most one open order"
+        assert unit.order == (open_ones[0].order if open_ones else None)
+    for incident in board.incidents.values():
+        places = [o.slot for o in board.orders_of(incident) if o.holds_place]
+        assert len(places) == len(set(places)), "a place is held at most once"
+        if incident.state in INCIDENT_CLOSED:
+            assert not [o for o in board.open_orders_of(incident) if o.state in OFFERED]
+        elif open_slot(board, incident) is not None:
+            assert incident.waits is not None, "an incident never waits silently"
+
+
+@settings(max_examples=150, deadline=None)
+@given(ACTIONS)
+def test_invariants_hold_after_every_action(actions: list[tuple[str, object, object]]) -> None:
+    fleet = FleetUnderTest(dict(UNITS))
+    for action in actions:
+        run(fleet, action)
+        check(fleet.board)
+        for order in fleet.board.orders.values():
+            if order.priority <= 2 and order.state == "expired":
+                assert fleet.now_ms >= order.expires_ms, "silence releases nobody"
+
+
+@settings(max_examples=60, deadline=None)
+@given(ACTIONS)
+def test_journal_gives_the_same_board_and_the_core_the_same_events(
+    actions: list[tuple[str, object, object]],
+) -> None:
+    fleet = FleetUnderTest(dict(UNITS))
+    for action in actions:
+        run(fleet, action)
+    read_event, read_command = records.decoder(EVENTS), records.decoder(COMMANDS)
+    replayed, decided = Board(), Board()
+    for event in fleet.events:
+        apply(replayed, read_event(records.encode(event)))
+    for command in fleet.commands:
+        decide(decided, read_command(records.encode(command)))
+    assert replayed.digest() == decided.digest() == fleet.board.digest()
+
+
+def test_held_states_are_the_ones_with_a_place() -> None:
+    assert HELD.isdisjoint(OFFERED)
