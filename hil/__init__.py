@@ -1,0 +1,1 @@
+"""Hardware in the loop: emulated devices; shares no code with the product."""

@@ -1,0 +1,1 @@
+"""Adapters to the machine; they know no message."""
