@@ -75,6 +75,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
     _matcher("explain", "ORDER --config FILE", "why this unit was sent"),
     _matcher("board", "--config FILE [--html FILE]", "the board as text or a page"),
     _part("request", "manager.request", "VERB … --config FILE", "a manager's sealed request"),
+    Command(
+        ("authority", "provision"),
+        "authority.provision",
+        "MEMBERS …",
+        "a throw-away authority with many members: for demos and tests",
+        words_consumed=2,
+    ),
     _part("authority", "authority.command", "ACT …", "invite, approve, rotate, revoke, list"),
     _part("enrol", "authority.enrol_command", "request|install …", "a device's own side of that"),
     _single("gnss", "decode", "agent.gnss_decode", "FILE|-", "receiver bytes to epochs"),

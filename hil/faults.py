@@ -21,7 +21,7 @@ PORT_KINDS: Final = frozenset({"hangup", "stall", "gap", "garbage"})
 FAULTS_MAX: Final = 1000
 SECONDS_MAX: Final = 86_400.0
 STALL_BYTES_MAX: Final = 64 * 1024
-LOOK_EVERY_S: Final = 0.01
+LOOK_EVERY_S: Final = 0.04
 
 _PLAN = re.compile(r"([a-z_-]+)@(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?")
 
@@ -86,8 +86,13 @@ class FaultSchedule:
         self._start_s = self._now_s()
 
     def begin(self, kind: str, seconds: float) -> None:
-        """Turns `kind` on from now; raises `CommandError`."""
-        self._add(Fault(plain_kind(kind), self.elapsed_s(), seconds))
+        """Turns `kind` on from now, 0 s: off where it is on; raises `CommandError`."""
+        kind, now_s = plain_kind(kind), self.elapsed_s()
+        if seconds == 0:
+            self._faults = [
+                fault for fault in self._faults if fault.kind != kind or not fault.is_on(now_s)
+            ]
+        self._add(Fault(kind, now_s, seconds))
 
     def take(self, command: Command) -> None:
         """`{"do": "fault", "kind": ..., "seconds": ...}`; raises `CommandError`."""

@@ -111,17 +111,20 @@ class DevicePort:
         for start in range(0, len(data), TX_BYTES_MAX // 4):
             piece = data[start : start + TX_BYTES_MAX // 4]
             while not self.has_reader() or len(self._tx) + len(piece) > TX_BYTES_MAX:
-                self._tx_room.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._tx_room.wait(), PRESENCE_POLL_S)
+                await self._wait_room()
             self.write(piece)
 
     async def flushed(self) -> None:
         """Returns once the reader has taken all that was written, or is gone."""
         while self._tx or (self.has_reader() and self.line.untaken_bytes()):
-            self._tx_room.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._tx_room.wait(), PRESENCE_POLL_S)
+            await self._wait_room()
+
+    async def _wait_room(self) -> None:
+        """Until bytes have left, or it is time to look for the reader again."""
+        self._tx_room.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PRESENCE_POLL_S):  # wait_for can lose a cancellation
+                await self._tx_room.wait()
 
     async def read(self) -> bytes:
         """Waits for bytes from the other end; the newest 64 KiB are kept."""

@@ -19,6 +19,7 @@ class BrokerSettings(Settings):
     port: Annotated[int, Field(ge=1, le=65535)] = 8883
     keepalive_s: Annotated[int, Field(ge=1, le=60)] = 10
     backoff_cap_s: Annotated[float, Field(gt=0, le=300)] = 5.0
+    handshake_interval_s: Annotated[float, Field(ge=0, le=60)] = 1.0
 
 
 class FilesSettings(Settings):

@@ -30,11 +30,12 @@ def encode(value: object) -> bytes:
 def decode(data: bytes, bytes_max: int = MESSAGE_BYTES_MAX) -> object:
     """The value in `data`; raises Refused (too_large, too_deep, malformed).
 
-    Anything that is not exactly one deterministically encoded item is malformed.
+    Anything that is not exactly one deterministically encoded item is malformed, and so is a tag:
+    a decoder that makes dates, patterns and big numbers of them does a stranger's work.
     """
     if len(data) > bytes_max:
         raise Refused(Reason.TOO_LARGE, f"{len(data)} bytes; at most {bytes_max}")
-    check_depth(data)
+    check_depth(data, tags=False)
     try:
         value = cast(object, cbor2.loads(data))
         again = encode(value)
@@ -45,11 +46,25 @@ def decode(data: bytes, bytes_max: int = MESSAGE_BYTES_MAX) -> object:
     return value
 
 
-def check_depth(data: bytes, depth_max: int = DEPTH_MAX) -> None:
+def check_depth(data: bytes, depth_max: int = DEPTH_MAX, *, tags: bool = True) -> None:
     """Walk the heads of `data`; raises Refused for nesting, indefinite lengths and short data."""
-    at, end = 0, len(data)
+    at = skip_item(data, 0, depth_max, tags=tags)
+    if at != len(data):
+        raise Refused(Reason.MALFORMED, f"item ends at byte {at} of {len(data)}")
+
+
+def skip_item(
+    data: bytes, at: int, depth_max: int = DEPTH_MAX, *, tags: bool = True, heads_max: int = 1 << 17
+) -> int:
+    """Index behind the one item at `at`; raises Refused as `check_depth` does."""
+    end, heads = len(data), 0
     open_items: list[int] = []  # items still to come at each level
     while at < end:
+        heads += 1
+        if heads > heads_max:
+            raise Refused(Reason.TOO_LARGE, f"more than {heads_max} items")
+        if not tags and data[at] >> 5 == _TAG:
+            raise Refused(Reason.MALFORMED, f"tag at byte {at}")
         at, count = _step(data, at)
         if open_items:
             open_items[-1] -= 1
@@ -60,9 +75,8 @@ def check_depth(data: bytes, depth_max: int = DEPTH_MAX) -> None:
         while open_items and open_items[-1] == 0:
             open_items.pop()
         if not open_items:
-            break
-    if open_items or at != end:
-        raise Refused(Reason.MALFORMED, f"item ends at byte {at} of {end}")
+            return at
+    raise Refused(Reason.MALFORMED, f"item ends at byte {at} of {end}, cut short")
 
 
 def _step(data: bytes, at: int) -> tuple[int, int]:

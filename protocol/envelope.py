@@ -25,7 +25,8 @@ from protocol.refusal import Reason, Refused
 ALG_ED25519: Final = -19
 _LABEL_KIND: Final = -65537
 _VERSION: Final = "outrider/1"
-_POSITION_HEAD: Final = bytes.fromhex("8443a10132a0")  # array(4), protected {1: -19}, {}
+_POSITION_PROTECTED: Final = bytes.fromhex("a10132")  # {1: -19}
+_POSITION_HEAD: Final = b"\x84\x43" + _POSITION_PROTECTED + b"\xa0"
 _SIGNATURE_HEAD: Final = b"\x58\x40"
 
 
@@ -153,15 +154,17 @@ def _header(protected: bytes) -> tuple[Kind, bytes]:
     header = cbor.decode(protected)
     if not isinstance(header, dict) or 1 not in header:
         raise Refused(Reason.MALFORMED, "protected header names no algorithm")
-    if header[1] != ALG_ED25519:
+    if type(header[1]) is not int or header[1] != ALG_ED25519:
         raise Refused(Reason.WRONG_ALGORITHM, f"algorithm {header[1]!r:.20}; -19 only")
-    if header.keys() == {1}:
+    if protected == _POSITION_PROTECTED:
         return Kind.POSITION, b""
     kid, kind = header.get(4), header.get(_LABEL_KIND)
     if header.keys() != {1, 4, _LABEL_KIND} or not isinstance(kid, bytes) or len(kid) != KID_BYTES:
         raise Refused(Reason.MALFORMED, "protected header must hold algorithm, kid and kind")
     if not isinstance(kind, str) or kind not in Kind.__members__.values():
         raise Refused(Reason.WRONG_KIND, f"unknown kind {kind!r:.40}")
+    if cbor.encode({1: ALG_ED25519, 4: kid, _LABEL_KIND: kind}) != protected:
+        raise Refused(Reason.MALFORMED, "protected header: a label is no integer")
     return Kind(kind), kid
 
 

@@ -19,4 +19,4 @@ def bearing_deg(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
     """Initial bearing, 0 <= x < 360."""
     a, b, d = radians(lat1), radians(lat2), radians(lon2 - lon1)
     y, x = sin(d) * cos(b), cos(a) * sin(b) - sin(a) * cos(b) * cos(d)
-    return degrees(atan2(y, x)) % 360
+    return degrees(atan2(y, x)) % 360 % 360  # once more: -1e-17 % 360 is 360.0

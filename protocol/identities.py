@@ -141,15 +141,20 @@ def decode_identities(payload: bytes) -> Identities:
     for one in found.identities:
         for public in one.keys:
             VerifyKey(public)
-        if one.state is State.ACTIVE and one.enrolment in seen:
+        if one.state is not State.ACTIVE:
+            continue
+        if one.enrolment in seen:
             raise Refused(Reason.MALFORMED, f"identities: enrolment of {one.name} is there twice")
         seen.add(one.enrolment)
     return found
 
 
 def decode_trust(payload: bytes) -> Trust:
-    """Raises Refused."""
-    return _decode_trust(cbor.decode(payload), "trust")
+    """Raises Refused; keys are checked."""
+    found = _decode_trust(cbor.decode(payload), "trust")
+    for one in found.role_keys:
+        VerifyKey(one.public_key)
+    return found
 
 
 _Document = TypeVar("_Document", Trust, Identities)

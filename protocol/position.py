@@ -63,7 +63,14 @@ def decode(payload: bytes) -> Position:
     """Position from an opened payload; raises Refused. Hot path: written out by hand."""
     try:
         a = cbor2.loads(payload)
-    except (cbor2.CBORError, ValueError, EOFError, RecursionError) as cause:
+    except (
+        cbor2.CBORError,
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        EOFError,
+        RecursionError,
+    ) as cause:
         raise Refused(Reason.MALFORMED, f"position: not CBOR: {cause!s:.60}") from cause
     if type(a) is not list or len(a) != 15:
         raise Refused(Reason.MALFORMED, "position: not an array of 15")

@@ -186,7 +186,7 @@ def request_id_of(payload: bytes) -> str | None:
     """The request id of a payload that may be wrong otherwise; None where there is none."""
     try:
         found = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):  # RecursionError: nested 1,000 deep
         return None
     value = found.get("request_id") if isinstance(found, dict) else None
     return value if isinstance(value, str) and len(value) <= 40 else None

@@ -58,52 +58,33 @@ def join(state: ChainState, head: Head, heads: Mapping[int, bytes]) -> tuple[Cha
     """The state after a batch; the batch's own items are known to lead to its last head."""
     if state.is_held:
         return state, Join.TWIN
-    if head.last <= state.n:
-        same = heads[head.last] == state.head if head.last == state.n else True
-        return (state, Join.TAKEN) if same else (replace(state, is_held=True), Join.TWIN)
-    if head.first > state.n + 1:
-        return _beyond(state, head)
-    if heads[state.n] != state.head:
+    known = heads.get(state.n)
+    if known is not None and known != state.head:
         return replace(state, is_held=True), Join.TWIN
-    return _absorb(replace(state, n=head.last, head=head.head_last), heads)
-
-
-def _beyond(state: ChainState, head: Head) -> tuple[ChainState, Join]:
-    """A batch above a gap: kept as a span, merged with spans that it covers or extends."""
-    new = Span(head.first, head.last, head.head_before, head.head_last)
-    if any(s.first <= new.first and new.last <= s.last for s in state.spans):
+    if head.last <= state.n:
         return state, Join.TAKEN
-    others = [s for s in state.spans if not (new.first <= s.first and s.last <= new.last)]
-    spans = _merged(sorted([*others, new], key=lambda s: s.first))
-    if len(spans) > SPANS_MAX:
-        return state, Join.FULL
-    return replace(state, spans=tuple(spans)), Join.TAKEN
-
-
-def _merged(spans: list[Span]) -> list[Span]:
-    """Neighbours whose heads meet become one span; an overlap stays until the gap closes."""
-    out: list[Span] = []
-    for span in spans:
-        if out and out[-1].last + 1 == span.first and out[-1].head_last == span.head_before:
-            out[-1] = Span(out[-1].first, span.last, out[-1].head_before, span.head_last)
+    new, others = Span(head.first, head.last, head.head_before, head.head_last), []
+    for span in state.spans:
+        if span.last + 1 < new.first or new.last + 1 < span.first:
+            others.append(span)
+        elif not _meets(span, heads):
+            return replace(state, is_held=True), Join.TWIN
         else:
-            out.append(span)
-    return out
-
-
-def _absorb(state: ChainState, heads: Mapping[int, bytes]) -> tuple[ChainState, Join]:
-    """Join the spans that the contiguous part has reached; a head that differs is a twin."""
-    known = dict(heads)
-    spans = list(state.spans)
-    while spans and spans[0].first <= state.n + 1:
-        span = spans.pop(0)
-        before, at_last = known.get(span.first - 1), known.get(span.last)
-        fits = before in (None, span.head_before) and at_last in (None, span.head_last)
-        if not fits:
-            return replace(state, spans=(span, *spans), is_held=True), Join.TWIN
-        if span.last > state.n:
-            if before is None:
-                return replace(state, spans=(span, *spans), is_held=True), Join.TWIN
-            state = replace(state, n=span.last, head=span.head_last)
-            known[span.last] = span.head_last
+            new = _union(new, span)
+    if new.first <= state.n + 1:
+        return replace(state, n=new.last, head=new.head_last, spans=tuple(others)), Join.TAKEN
+    if len(others) >= SPANS_MAX:
+        return state, Join.FULL
+    spans = sorted([*others, new], key=lambda s: s.first)
     return replace(state, spans=tuple(spans)), Join.TAKEN
+
+
+def _meets(span: Span, heads: Mapping[int, bytes]) -> bool:
+    """Whether a touching span has the same heads where the batch knows them."""
+    before, at_last = heads.get(span.first - 1), heads.get(span.last)
+    return before in (None, span.head_before) and at_last in (None, span.head_last)
+
+
+def _union(one: Span, two: Span) -> Span:
+    first, last = min(one, two, key=lambda s: s.first), max(one, two, key=lambda s: s.last)
+    return Span(first.first, last.last, first.head_before, last.head_last)

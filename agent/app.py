@@ -1,0 +1,271 @@
+"""`outrider agent run --config FILE`: opens what the terminal needs, wires it into one TaskGroup.
+
+Start-up in this order, each fault one line and its exit code: settings (78), keys (78), store (1;
+the boot number is committed before anything else), socket (78), then ready. Nobody waits for the
+broker, the receiver or the time.
+"""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from agent import housekeeping, state_view
+from agent.core import state_rows
+from agent.core.fix import Fix
+from agent.core.reporting import IntervalDistance
+from agent.devices import Devices
+from agent.gnss_task import GnssTask
+from agent.identity import Identity, load_identity, peer_check
+from agent.logbook import Loaded, Logbook
+from agent.logbook_file import Change
+from agent.logbook_schema import OPTIONS, SCHEMA
+from agent.logbook_sender import LogbookSender
+from agent.refusals import Refusals
+from agent.scratch import scratch_entries
+from agent.seals import Seals
+from agent.settings import AgentSettings
+from agent.terminal import Terminal
+from agent.timekeeper import Timekeeper
+from agent.uplink import TRUST_KEY, Uplink
+from agent.version import BUILT_MS
+from agent.whereabouts import NewestFix, Whereabouts
+from protocol import device
+from protocol.entry import Body, Entry, Start
+from protocol.refusal import Reason, Refused
+from protocol.words import TimeTrust
+from runtime import settings as settings_file
+from runtime.clock import system_clock_synchronized
+from runtime.faults import ConfigFault, OutriderFault, StoreFault
+from runtime.local_socket import LocalServer
+from runtime.log import get_log
+from runtime.mqtt_link import MqttLink
+from runtime.mqtt_types import LinkSettings, Will
+from runtime.serial_port import SerialPort
+from runtime.service import Service, run_daemon
+from runtime.store import Store
+
+log = get_log("agent")
+
+PROGRESS_S = 15.0
+_BEAT_S = 4.0
+_TRUST_OF = {"ntp": TimeTrust.NTP, "rtc": TimeTrust.RTC, "none": TimeTrust.NONE}
+
+
+def main(config: Path) -> int:
+    """Run until told to stop; returns the exit code."""
+    level = "info"
+    with suppress(OutriderFault):  # told once, by the daemon's own start
+        level = settings_file.load(config, AgentSettings).log_level
+
+    async def serve(service: Service) -> None:
+        settings = settings_file.load(config, AgentSettings)
+        with Store(settings.store.file, SCHEMA, OPTIONS, service.clock) as store:
+            await Agent(settings, service, store).run()
+
+    return run_daemon(serve, log_level=level)
+
+
+class Agent:
+    """The parts of one terminal; `run` until cancelled."""
+
+    def __init__(self, settings: AgentSettings, service: Service, store: Store) -> None:
+        self._settings, self._service, self._store = settings, service, store
+        identity = load_identity(settings)
+        self._logbook = Logbook(store, identity.enrolment, identity.seal_key.public)
+        loaded = self._logbook.load_now()
+        floor_ms = max(BUILT_MS, loaded.floor_ms, identity.floor_ms)
+        self._timekeeper = Timekeeper(service.clock, floor_ms, self._system_trust)
+        self._seals = self._open_seals(identity, loaded)
+        self._refusals = Refusals(log)
+        self._newest = NewestFix()
+        self._terminal = self._begin(loaded)
+        self._link = self._make_link(identity)
+        self._make_uplink()
+        self._devices = Devices(self._terminal, self._view)
+        self._server = self._make_server()
+        self._gnss = GnssTask(
+            SerialPort(settings.gnss.port, settings.gnss.baud), settings.gnss, self._timekeeper,
+            self._on_fix,
+        )  # fmt: skip
+
+    async def run(self) -> None:
+        await self._sender.reload()
+        self._server.listen()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._link.run(), name="link")
+                tasks.create_task(self._uplink.run(), name="uplink")
+                tasks.create_task(self._sender.run(), name="logbook")
+                tasks.create_task(self._whereabouts.run(), name="whereabouts")
+                tasks.create_task(self._gnss.run(), name="gnss")
+                tasks.create_task(self._server.run(), name="devices")
+                tasks.create_task(housekeeping.keep_orders_current(self._terminal), name="orders")
+                tasks.create_task(housekeeping.prune_and_save(self._terminal), name="prune")
+                tasks.create_task(self._report_health(), name="health")
+                tasks.create_task(self._beat(), name="beat")
+                self._service.ready(f"boot {self._logbook.boot}")
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        """Keep the fixes that are not in an entry yet, and say that this end was meant."""
+        with suppress(StoreFault):
+            await self._whereabouts.stop()
+            await self._logbook.close(self._timekeeper.floor_ms)
+
+    async def _beat(self) -> None:
+        """The watchdog's sign of life: the loop turns and the store answers."""
+        mark = self._service.watch("store", PROGRESS_S)
+        while True:
+            await self._store.read(lambda c: c.execute("SELECT 1").fetchone())
+            mark.made()
+            await asyncio.sleep(_BEAT_S)
+
+    async def _report_health(self) -> None:
+        await housekeeping.report_health(
+            self._terminal, self._figures, self._settings.health.interval_s
+        )
+
+    def _begin(self, loaded: Loaded) -> Terminal:
+        """The terminal of this boot: its number and first entry are committed here."""
+        state = state_rows.state_of(loaded.meta, loaded.cards, loaded.cancels)
+        now = self._timekeeper.now()
+
+        def make_start(boot: int, start: Start) -> Change:
+            bodies: tuple[Body, ...] = (start, *scratch_entries(loaded.scratch))
+            entries = tuple(
+                Entry(now.utc_ms, now.trust, boot, now.uptime_ms, state.crew.logon, body)
+                for body in bodies
+            )
+            return Change(entries, drop_scratch=True)
+
+        self._logbook.begin_now(make_start)
+        log.info("boot", boot=self._logbook.boot, unclean=loaded.unclean)
+        return Terminal(self._logbook, self._timekeeper, state, self._newest.here)
+
+    def _open_seals(self, identity: Identity, loaded: Loaded) -> Seals:
+        seals = Seals(
+            self._settings.fleet, self._settings.device, identity.enrolment, identity.seal_key,
+            identity.root,
+        )  # fmt: skip
+        kept = loaded.meta.get(TRUST_KEY)
+        for place, document in (("trust.cbor", identity.trust_document), ("store", kept)):
+            if isinstance(document, bytes) and document:
+                self._believe(seals, place, document)
+        if seals.trust_version == 0:
+            log.warning("no_trust_document", remedy="the centre's comes with the first welcome")
+        return seals
+
+    def _believe(self, seals: Seals, place: str, document: bytes) -> None:
+        try:
+            trust = seals.open_trust(document)
+        except Refused as refused:
+            if refused.reason is not Reason.STALE_VERSION:
+                remedy = "restore the document, or enrol again"
+                raise ConfigFault(
+                    place, "holds no trust document of this root", refused.detail, remedy
+                ) from refused
+            return
+        seals.believe(trust, document)
+        self._timekeeper.raise_floor(trust.issued_ms)
+
+    def _make_link(self, identity: Identity) -> MqttLink:
+        broker = self._settings.broker
+        settings = LinkSettings(
+            host=broker.host,
+            port=broker.port,
+            client_id=f"{self._settings.fleet}.{self._settings.device}",
+            ca_file=identity.root_file,
+            cert_file=identity.tls_file,
+            key_file=identity.tls_key_file,
+            server_name=broker.server_name,
+            keepalive_s=broker.keepalive_s,
+            connect_timeout_s=broker.connect_timeout_s,
+            backoff_base_s=broker.backoff_base_s,
+            backoff_cap_s=broker.backoff_cap_s,
+            handshake_interval_s=broker.handshake_interval_s,
+        )
+        return MqttLink(
+            settings,
+            subscriptions=[(self._seals.order_topic, 1)],
+            rng=random.Random(),
+            log=get_log("link"),
+            make_will=self._will,
+            check_peer=peer_check(self._timekeeper.now, lambda: self._timekeeper.floor_ms),
+        )
+
+    def _will(self, connection: int) -> Will | None:
+        return self._uplink.will(connection)
+
+    def _make_uplink(self) -> None:
+        settings = self._settings
+        self._uplink = Uplink(self._link, self._terminal, self._seals, self._refusals)
+        self._sender = LogbookSender(
+            self._logbook, self._terminal, self._seals, self._uplink.send_batch,
+            lambda: self._link.throughput_bytes_per_s,
+        )  # fmt: skip
+        report = settings.report
+        self._whereabouts = Whereabouts(
+            self._terminal, self._timekeeper, self._newest,
+            IntervalDistance(report.interval_s, report.distance_m, report.lease_s),
+            settings.track, self._uplink.send_position, round(settings.gnss.silent_s * 1000),
+        )  # fmt: skip
+        self._uplink.attach(self._sender, self._whereabouts)
+
+    def _make_server(self) -> LocalServer:
+        devices = self._settings.devices
+        return LocalServer(
+            devices.socket,
+            self._devices.handle,
+            {0, os.getuid(), *devices.allowed_uids},
+            on_close=self._devices.closed,
+            on_refused=self._devices.refused_line,
+            clock=self._service.clock,
+        )
+
+    def _on_fix(self, fix: Fix) -> None:
+        self._whereabouts.fix(fix)
+        self._devices.fix_came()
+
+    def _view(self) -> device.State:
+        newest = self._newest
+        fix = None
+        if newest.fix is not None:
+            age_ms = self._timekeeper.uptime_ms() - newest.uptime_ms
+            fix = state_view.fix_view(newest.fix, age_ms, newest.trust.name.lower())
+        return state_view.view(
+            self._terminal.state,
+            terminal=f"{self._settings.fleet}/{self._settings.device}",
+            is_up=self._uplink.is_up,
+            welcomed=self._uplink.welcomed,
+            waiting_entries=self._sender.waiting_entries,
+            fix=fix,
+            refused=dict(self._refusals.counts),
+        )
+
+    def _figures(self) -> Mapping[str, int]:
+        """Figures by name, for the health entry."""
+        counters = self._link.counters
+        figures: Counter[str] = Counter(
+            written_bytes=self._store.bytes_written or 0,
+            slowest_commit_ms=round(self._store.take_slowest_commit_ms()),
+            connects=counters.connects,
+            connects_failed=sum(counters.connects_failed.values()),
+            bytes_out=counters.bytes_out,
+            bytes_in=counters.bytes_in,
+            waiting_entries=self._sender.waiting_entries,
+            dropped_fixes=self._whereabouts.dropped_fixes,
+        )
+        figures.update({f"refused_{reason}": n for reason, n in self._refusals.counts.items()})
+        figures.update({f"gnss_{reason}": n for reason, n in self._gnss.counts.items()})
+        return figures
+
+    def _system_trust(self) -> TimeTrust:
+        configured = _TRUST_OF.get(self._settings.clock.system)
+        if configured is not None:
+            return configured
+        return TimeTrust.NTP if system_clock_synchronized() else TimeTrust.RTC

@@ -1,0 +1,91 @@
+"""The crew's commands judged: an answer, a log-on, a status; pure.
+
+A command that cannot be done is refused with the reason and what to do instead; nothing else
+comes of it. Called by the terminal.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from agent.core.crew import Crew
+from agent.core.orders import Card, Desk
+from protocol import device
+from protocol.entry import Here, Logoff, Logon, OrderAnswer, StatusChange
+from protocol.order import (
+    HELD,
+    STEP_OF_ANSWER,
+    Answer,
+    AnswerMeans,
+    OrderState,
+    advance,
+    allows,
+)
+from protocol.words import Status
+
+_WITHOUT_LOGON: Final = frozenset({Status.EMERGENCY, Status.OUT_OF_SERVICE, Status.OFF_DUTY})
+_NEXT_HINT: Final = {
+    OrderState.DELIVERED: "accept or decline it first",
+    OrderState.ACCEPTED: "wait for the centre to confirm your accept",
+    OrderState.CONFIRMED: "answer en-route, on-scene or clear",
+    OrderState.EN_ROUTE: "answer on-scene or clear",
+    OrderState.ON_SCENE: "answer clear",
+    OrderState.EXPIRED: "accept it late, or wait for another",
+}
+
+
+class CrewRefused(Exception):
+    """A command that cannot be done, with the remedy."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason} – {remedy}")
+        self.reason, self.remedy = reason, remedy
+
+
+def answer(desk: Desk, command: device.Answer, here: Here | None) -> tuple[Card, OrderAnswer]:
+    """The card after the answer and its entry; raises CrewRefused."""
+    card = desk.cards.get(command.order)
+    if card is None or card.shown is None:
+        raise CrewRefused(
+            f"there is no order {command.order} here", "see `outrider agent status` for yours"
+        )
+    said = Answer.from_word(command.answer)
+    step = STEP_OF_ANSWER[said]
+    if not allows(card.state, step):
+        remedy = _NEXT_HINT.get(card.state, "it is closed; nothing is left to answer")
+        raise CrewRefused(f"order {command.order} is {card.state}, not to {said.word}", remedy)
+    entry = OrderAnswer(
+        command.order, card.shown, said, AnswerMeans.TOUCH, command.reason, command.disposition,
+        here,
+    )  # fmt: skip
+    return replace(card, state=advance(card.state, step)), entry
+
+
+def log_on(command: device.Logon, number: int) -> Logon:
+    """The entry of a log-on; `number` is the entry's own."""
+    return Logon(
+        number, command.unit, command.vehicle, command.crew, command.driver, command.recorders
+    )
+
+
+def log_off(crew: Crew, desk: Desk, command: device.Logoff) -> Logoff:
+    """Raises CrewRefused where nobody is logged on or an order is in hand."""
+    if crew.logon is None:
+        raise CrewRefused("nobody is logged on", "nothing to do")
+    held = [card.order.order for card in desk.cards.values() if card.state in HELD]
+    if held:
+        raise CrewRefused(
+            f"order {held[0]} is in hand", f"clear it: outrider agent answer {held[0]} clear"
+        )
+    return Logoff(crew.logon, command.reason)
+
+
+def set_status(crew: Crew, command: device.SetStatus) -> StatusChange:
+    """Raises CrewRefused for an unknown word or without a log-on."""
+    try:
+        status = Status.from_word(command.status.replace("-", "_"))
+    except KeyError:
+        words = ", ".join(one.word for one in Status)
+        raise CrewRefused(f"{command.status!r:.40} is no status", f"use one of {words}") from None
+    if crew.logon is None and status not in _WITHOUT_LOGON:
+        raise CrewRefused("nobody is logged on", "log on first: outrider agent logon")
+    return StatusChange(status, command.reason)

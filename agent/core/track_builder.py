@@ -1,0 +1,97 @@
+"""Fixes to track entries of at most 60 s; pure.
+
+Every fix with a position is taken, whatever the reporting policy says. What is not yet in an
+entry can be packed for the scratch record at any time. While the store has no room the points
+wait here, bounded: the oldest go first, counted in `dropped`. Called by the terminal.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from agent.core.fix import Fix, FixKind
+from agent.core.integrity import is_suspect
+from protocol.entry import Track
+from protocol.track import CODEC, TrackPoint, pack
+from protocol.words import FIX_FLAGS, flags_to_bits
+from protocol.words import FixKind as WireFixKind
+
+WAITING_MAX: Final = 3600  # an hour at 1 Hz while the disk is full
+PACKED_BYTES_MAX: Final = 2700  # an entry has room for 2,800
+
+WIRE_KIND: Final = {
+    FixKind.NONE: int(WireFixKind.NONE),
+    FixKind.FIX_2D: int(WireFixKind.FIX_2D),
+    FixKind.FIX_3D: int(WireFixKind.FIX_3D),
+}
+
+
+class TrackBuilder:
+    """Collects points; `fixes_max` and `entry_ms` bound one entry."""
+
+    def __init__(self, entry_ms: int, fixes_max: int) -> None:
+        self.dropped = 0
+        self._entry_ms, self._fixes_max = entry_ms, fixes_max
+        self._points: deque[tuple[int, TrackPoint]] = deque()  # uptime, point
+
+    def add(self, point: TrackPoint, uptime_ms: int) -> None:
+        if len(self._points) >= WAITING_MAX:
+            self._points.popleft()
+            self.dropped += 1
+        self._points.append((uptime_ms, point))
+
+    def due(self, uptime_ms: int) -> bool:
+        """Whether an entry should be made now."""
+        if not self._points:
+            return False
+        full = len(self._points) >= self._fixes_max
+        return full or uptime_ms - self._points[0][0] >= self._entry_ms
+
+    @property
+    def waiting(self) -> int:
+        return len(self._points)
+
+    def next(self) -> tuple[TrackPoint, ...]:
+        """Points of the next entry, oldest first; they stay until `taken`."""
+        points: list[TrackPoint] = []
+        for uptime_ms, point in self._points:
+            if len(points) == self._fixes_max or uptime_ms - self._points[0][0] > self._entry_ms:
+                break
+            points.append(point)
+        return tuple(points)
+
+    def taken(self, points: Sequence[TrackPoint]) -> None:
+        """`points` are in a synced entry."""
+        gone = {id(point) for point in points}
+        while self._points and id(self._points[0][1]) in gone:
+            self._points.popleft()
+
+
+def point_of(fix: Fix, utc_ms: int) -> TrackPoint | None:
+    """The track's point, None without a position; `utc_ms` stands in for a missing date."""
+    if fix.lat_deg is None or fix.lon_deg is None:
+        return None
+    return TrackPoint(
+        fix.epoch_ms if fix.epoch_ms is not None else utc_ms,
+        round(fix.lat_deg * 1e6),
+        round(fix.lon_deg * 1e6),
+        None if fix.sog_mps is None else min(65535, round(fix.sog_mps * 10)),
+        None if fix.cog_deg is None else round(fix.cog_deg) % 360,
+        WIRE_KIND[fix.kind],
+        flag_bits(fix),
+    )
+
+
+def flag_bits(fix: Fix) -> int:
+    """The wire's bits; what has no bit of its own still shows as `suspect` where it is."""
+    known = tuple(flag for flag in fix.flags if flag in FIX_FLAGS and flag != "suspect")
+    return flags_to_bits((*known, "suspect") if is_suspect(fix) else known)
+
+
+def entries_of(points: Sequence[TrackPoint]) -> tuple[Track, ...]:
+    """One entry, or several where noise makes the points pack badly."""
+    packed = pack(points)
+    if len(packed) <= PACKED_BYTES_MAX:
+        return (Track(CODEC, len(points), packed),)
+    half = len(points) // 2
+    return entries_of(points[:half]) + entries_of(points[half:])

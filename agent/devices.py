@@ -1,0 +1,125 @@
+"""The local socket: device events in, `kept` out; the crew's commands; the watchers' feed.
+
+Newline-delimited JSON (protocol/device.py). `kept` is said only after the entry is synced; with a
+full disk nothing is said, so the device repeats. A line that is no message is refused by one line
+that names the field. Watchers get a `State` at once after each change of orders or status.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from pydantic import BaseModel
+
+from agent.core.answers import CrewRefused
+from agent.terminal import Terminal
+from protocol import device
+from protocol.refusal import Reason, Refused
+from runtime.faults import StoreBusy, StoreFull
+from runtime.local_socket import Client
+from runtime.log import get_log
+
+log = get_log("devices")
+
+FIX_STATES_S: Final = 1.0  # a new fix alone shows at most so often
+WATCHERS_MAX: Final = 8
+
+
+class Devices:
+    """`handle` serves one line of a client; `view` gives the present `State`."""
+
+    def __init__(self, terminal: Terminal, view: Callable[[], device.State]) -> None:
+        self._terminal, self._view = terminal, view
+        self._watching: dict[int, Client] = {}
+        self._fix_shown_ms = 0
+        terminal.on_change(self._show)
+
+    async def handle(self, client: Client, line: bytes) -> None:
+        try:
+            message = device.decode(line)
+        except Refused as refused:
+            log.limited("line_refused", refused.detail, pid=client.pid)
+            _send(client, device.Refusal(
+                reason=refused.detail, remedy="send one message of protocol/device.py a line"
+            ))  # fmt: skip
+            return
+        match message:
+            case device.Event():
+                await self._event(client, message)
+            case device.Status():
+                _send(client, self._view())
+            case device.Watch():
+                self._watch(client)
+            case device.CommandResult():
+                log.info("command_result", device=message.device, id=message.id, ok=message.ok)
+            case _:
+                await self._crew(client, message)
+
+    def refused_line(self, client: Client, reason: str) -> None:
+        """A line was too long to be read."""
+        _send(client, device.Refusal(reason=reason, remedy="send shorter lines"))
+
+    def closed(self, client: Client) -> None:
+        self._watching.pop(client.number, None)
+
+    def fix_came(self) -> None:
+        """Watchers see where they are, once a second at most."""
+        now_ms = self._terminal.timekeeper.uptime_ms()
+        if self._watching and now_ms - self._fix_shown_ms >= FIX_STATES_S * 1000:
+            self._show()
+
+    async def _event(self, client: Client, event: device.Event) -> None:
+        try:
+            await self._terminal.event(event)
+        except Refused as refused:
+            remedy = "do not repeat it; correct the device"
+            refusal = device.Refusal(
+                device=event.device, boot=event.boot, event=event.event,
+                reason=refused.detail, remedy=remedy,
+            )  # fmt: skip
+            _send(client, refusal)
+        except (StoreFull, StoreBusy):
+            log.limited("event_not_kept", "disk full", device=event.device)
+        else:
+            kept = device.Kept(device=event.device, boot=event.boot, event=event.event)
+            _send(client, kept)
+
+    async def _crew(self, client: Client, command: BaseModel) -> None:
+        try:
+            match command:
+                case device.Logon():
+                    entry = await self._terminal.log_on(command)
+                case device.Logoff() | device.SetStatus() | device.Answer():
+                    entry = await self._terminal.crew(command)
+                case _:
+                    raise Refused(
+                        Reason.MALFORMED, f"{type(command).__name__} is not for the agent"
+                    )
+        except CrewRefused as refused:
+            _send(client, device.Refusal(reason=refused.reason, remedy=refused.remedy))
+        except Refused as refused:
+            _send(client, device.Refusal(reason=refused.detail, remedy="shorten or correct it"))
+        except (StoreFull, StoreBusy) as fault:
+            remedy = f"{fault.remedy}; until then use the radio"
+            _send(client, device.Refusal(reason="the terminal's disk is full", remedy=remedy))
+        else:
+            _send(client, device.Done(entry=entry))
+
+    def _watch(self, client: Client) -> None:
+        if client.number not in self._watching and len(self._watching) >= WATCHERS_MAX:
+            reason = f"{WATCHERS_MAX} clients watch already"
+            _send(client, device.Refusal(reason=reason, remedy="end one of them"))
+            return
+        self._watching[client.number] = client
+        _send(client, self._view())
+
+    def _show(self) -> None:
+        if not self._watching:
+            return
+        self._fix_shown_ms = self._terminal.timekeeper.uptime_ms()
+        line = device.encode(self._view()).rstrip(b"\n")
+        for client in tuple(self._watching.values()):
+            client.send(line)
+
+
+def _send(client: Client, message: BaseModel) -> None:
+    client.send(device.encode(message).rstrip(b"\n"))

@@ -1,0 +1,67 @@
+"""What is done now and then: health figures, pruning, the clock floor, orders that run out."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from agent.core import orders
+from agent.terminal import Terminal
+from agent.waiting import wait_at_most
+from protocol.entry import Health
+from runtime.faults import StoreBusy, StoreFull
+from runtime.log import get_log
+
+log = get_log("housekeeping")
+
+PRUNE_EVERY_S: Final = 3600.0
+LOOK_AGAIN_S: Final = 1.0
+IDLE_S: Final = 60.0
+FIGURES_MAX: Final = 64
+NAME_CHARS_MAX: Final = 48
+
+
+async def keep_orders_current(terminal: Terminal) -> None:
+    """Show what waited for trusted time, close what has run out, when its time comes."""
+    changed = asyncio.Event()
+    terminal.on_change(changed.set)
+    while True:
+        try:
+            await terminal.time_trusted()
+        except (StoreFull, StoreBusy):
+            log.debug("orders_not_kept")
+        changed.clear()
+        await wait_at_most(changed, _wait_s(terminal))
+
+
+async def report_health(
+    terminal: Terminal, figures: Callable[[], Mapping[str, int]], interval_s: float
+) -> None:
+    """A Health entry each `interval_s`."""
+    while True:
+        await asyncio.sleep(interval_s)
+        found = sorted((name[:NAME_CHARS_MAX], max(0, value)) for name, value in figures().items())
+        await terminal.note(Health(tuple(found[:FIGURES_MAX])))
+
+
+async def prune_and_save(terminal: Terminal) -> None:
+    """Forget what was receipted a week ago, and keep the clock's floor."""
+    while True:
+        await asyncio.sleep(PRUNE_EVERY_S)
+        now = terminal.timekeeper.now()
+        try:
+            if now.trusted:
+                terminal.timekeeper.raise_floor(now.utc_ms)
+                await terminal.logbook.prune(now.utc_ms)
+            await terminal.logbook.keep_floor(terminal.timekeeper.floor_ms)
+        except (StoreFull, StoreBusy):
+            log.debug("not_pruned")
+
+
+def _wait_s(terminal: Terminal) -> float:
+    desk, now = terminal.state.desk, terminal.timekeeper.now()
+    if any(card.kept is not None for card in desk.cards.values()):
+        return LOOK_AGAIN_S
+    expiry_ms = orders.next_expiry_ms(desk)
+    if expiry_ms is None or not now.trusted:
+        return IDLE_S
+    return min(IDLE_S, max(LOOK_AGAIN_S / 10, (expiry_ms - now.utc_ms) / 1000))

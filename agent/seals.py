@@ -1,0 +1,90 @@
+"""The terminal's own seal, and whose seals it believes.
+
+What goes out is sealed by the terminal's key under its topic; what comes in on the order topic
+must be sealed by the role that its kind belongs to. Roles are named by the newest trust document,
+which the pinned root sealed; it never goes back. Called by the uplink.
+"""
+
+import secrets
+from typing import Final
+
+from protocol import identities, topics
+from protocol.envelope import Kind, Opened, open_sealed, peek, seal
+from protocol.identities import Trust
+from protocol.keys import SealKey, VerifyKey
+from protocol.refusal import Reason, Refused
+from protocol.topics import TerminalLane
+
+FROM_CENTRE: Final = frozenset(
+    {
+        Kind.DISPATCH, Kind.WELCOME, Kind.RECEIPT, Kind.TRUST, Kind.CONFIGURATION, Kind.CODEBOOK,
+        Kind.ROSTER, Kind.PICTURE,
+    }
+)  # fmt: skip
+NONCE_BYTES: Final = 16
+
+
+class Seals:
+    """Keys of one terminal."""
+
+    def __init__(
+        self, fleet: str, device: str, enrolment: bytes, key: SealKey, root: VerifyKey
+    ) -> None:
+        self.fleet, self.device, self.enrolment = fleet, device, enrolment
+        self.key, self._root = key, root
+        self._trust: Trust | None = None
+        self.trust_document = b""
+        self.order_topic = self.topic("order")
+
+    def topic(self, lane: TerminalLane) -> str:
+        return topics.terminal(self.fleet, self.device, lane)
+
+    def seal(self, kind: Kind, lane: TerminalLane, payload: bytes) -> bytes:
+        return seal(kind, self.topic(lane), self.enrolment, payload, self.key)
+
+    @property
+    def trust_version(self) -> int:
+        return 0 if self._trust is None else self._trust.version
+
+    @property
+    def trust_issued_ms(self) -> int:
+        return 0 if self._trust is None else self._trust.issued_ms
+
+    def open_trust(self, document: bytes) -> Trust:
+        """A trust document newer than the one held; raises Refused."""
+        trust = identities.open_trust(document, self.fleet, self._root)
+        if trust.version <= self.trust_version:
+            detail = f"trust {trust.version} after {self.trust_version}"
+            raise Refused(Reason.STALE_VERSION, detail)
+        return trust
+
+    def believe(self, trust: Trust, document: bytes) -> None:
+        """From now on; it has been kept on disk before."""
+        self._trust, self.trust_document = trust, document
+
+    def open(self, message: bytes, trusted_now_ms: int | None) -> Opened:
+        """A message of the order topic, its seal and role checked; raises Refused.
+
+        `trusted_now_ms` None: no trusted time yet, the role keys' dates are not asked.
+        """
+        trust = self._trust
+
+        def key_for(kind: Kind, kid: bytes) -> VerifyKey | None:
+            return None if trust is None else trust.key_for(kind, kid, trusted_now_ms)
+
+        return open_sealed(
+            message,
+            kinds=FROM_CENTRE,
+            bound_to=self.order_topic,
+            enrolment=self.enrolment,
+            key_for=key_for,
+        )
+
+
+def kind_of(message: bytes) -> Kind:
+    """What a message claims to be; raises Refused."""
+    return peek(message)[0]
+
+
+def fresh_nonce() -> bytes:
+    return secrets.token_bytes(NONCE_BYTES)

@@ -1,0 +1,83 @@
+"""The terminal as its crew sees it: one `State` line, never longer than a reader takes.
+
+Open orders first, newest first; closed ones while there is room. Pure.
+"""
+
+import json
+from typing import Any, Final
+
+from agent.core.fix import Fix
+from agent.core.orders import Card
+from agent.core.terminal import State
+from protocol import device
+from protocol.dispatch import ConfirmState
+from protocol.fields import named
+from protocol.order import OPEN
+from protocol.words import Status
+
+ORDERS_BYTES_MAX: Final = 12_000  # a line has 16,384
+CLOSED_SHOWN_MAX: Final = 8
+
+
+def view(
+    state: State,
+    *,
+    terminal: str,
+    is_up: bool,
+    welcomed: bool,
+    waiting_entries: int,
+    fix: dict[str, Any] | None,
+    refused: dict[str, int],
+) -> device.State:
+    return device.State(
+        terminal=terminal,
+        unit=state.crew.unit,
+        logon=state.crew.logon,
+        status=Status(state.crew.status).word,
+        link="up" if is_up else "down",
+        welcomed=welcomed,
+        waiting_entries=waiting_entries,
+        fix=fix,
+        orders=tuple(_fitting(state)),
+        refused=refused,
+    )
+
+
+def fix_view(fix: Fix, age_ms: int, trust: str) -> dict[str, Any]:
+    return {
+        "time_ms": fix.epoch_ms,
+        "time_trust": trust,
+        "lat": fix.lat_deg,
+        "lon": fix.lon_deg,
+        "sog_mps": fix.sog_mps,
+        "cog_deg": fix.cog_deg,
+        "fix": fix.kind.value,
+        "satellites": fix.satellites,
+        "hdop": fix.hdop,
+        "flags": list(fix.flags),
+        "age_ms": age_ms,
+    }
+
+
+def card_view(card: Card) -> dict[str, Any]:
+    """The order's own names, and what became of it here."""
+    confirm = None if card.confirm is None else ConfirmState(card.confirm).name.lower()
+    return {
+        **named(card.order), "state": card.state.value, "confirm": confirm, "by": card.by,
+        "shown_revision": card.shown,
+    }  # fmt: skip
+
+
+def _fitting(state: State) -> list[dict[str, Any]]:
+    shown = [card for card in state.desk.cards.values() if card.shown is not None]
+    shown.sort(key=lambda card: (card.state not in OPEN, -card.order.issued_ms))
+    views: list[dict[str, Any]] = []
+    size, closed = 0, 0
+    for card in shown:
+        one = card_view(card)
+        closed += card.state not in OPEN
+        size += len(json.dumps(one, ensure_ascii=False).encode())
+        if size > ORDERS_BYTES_MAX or closed > CLOSED_SHOWN_MAX:
+            break
+        views.append(one)
+    return views

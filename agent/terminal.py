@@ -1,0 +1,184 @@
+"""The terminal: its state, changed only by decisions that are committed first.
+
+One decision at a time passes `decide -> commit -> state -> watchers`, so what is on disk, on the
+screen and on its way agree after a kill at any instant. A full disk changes nothing: the caller
+hears `StoreFull`, and it is told in one line when that begins and ends. Callers: uplink (messages),
+devices (crew, device events), gnss task (fixes), all in the one loop.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from agent.core import state_rows, terminal
+from agent.core.now import Now
+from agent.core.terminal import Decision, State
+from agent.logbook import Logbook
+from agent.logbook_file import Change, EventSeen, Row
+from agent.timekeeper import Timekeeper
+from protocol import device
+from protocol.dispatch import Numbered
+from protocol.entry import Alarm, Body, Entry, Here
+from protocol.window import Take
+from runtime.faults import StoreBusy, StoreFull
+from runtime.log import get_log
+
+log = get_log("terminal")
+
+STORE_FULL: Final = "store_full"
+Watcher = Callable[[], None]
+HereNow = Callable[[Now], Here | None]
+
+
+class Terminal:
+    """`state` is what is committed; read it freely, change it through the methods only."""
+
+    def __init__(
+        self, logbook: Logbook, timekeeper: Timekeeper, state: State, here: HereNow
+    ) -> None:
+        self.logbook, self.timekeeper, self.state = logbook, timekeeper, state
+        self._here = here
+        self._turn = asyncio.Lock()
+        self._watchers: list[Watcher] = []
+        self._is_full = False
+
+    def on_change(self, watcher: Watcher) -> None:
+        """Call `watcher` after each change that a crew can see."""
+        self._watchers.append(watcher)
+
+    def changed(self) -> None:
+        for watcher in self._watchers:
+            watcher()
+
+    @property
+    def is_store_full(self) -> bool:
+        return self._is_full
+
+    async def take(self, numbered: Numbered) -> None:
+        """Keep a dispatch message with its `delivered` entry; back once both are synced.
+
+        Raises Refused (not taken), StoreFull (nothing happened: it must come again).
+        """
+        async with self._turn:
+            now = self.timekeeper.now()
+            is_new = self.state.window.judge(numbered.term, numbered.counter) is Take.NEW
+            decision = terminal.take_dispatch(self.state, numbered, now)
+            if is_new:
+                await self._commit_decision(decision, now)
+
+    async def raise_term(self, term: int) -> None:
+        """A welcome named a higher term. Raises StoreFull."""
+        async with self._turn:
+            window = self.state.window.raised(term)
+            if window != self.state.window:
+                after = State(self.state.crew, self.state.desk, window)
+                await self._commit_decision(Decision(after), self.timekeeper.now())
+
+    async def time_trusted(self) -> None:
+        """Show what waited for trusted time, close what has run out. Raises StoreFull."""
+        async with self._turn:
+            now = self.timekeeper.now()
+            decision = terminal.release(self.state, now)
+            after = terminal.tick(decision.state, now)
+            if decision.bodies or after is not self.state:
+                await self._commit_decision(Decision(after, decision.bodies), now)
+
+    async def event(self, event: device.Event) -> None:
+        """Keep a device's event; back once it is synced, or at once for one that was kept before.
+
+        Raises Refused (no entry can hold it), StoreFull.
+        """
+        now = self.timekeeper.now()
+        body = terminal.event_body(self.state, event, self._here(now))
+        change = Change((self._entry(body, now),), seen=(event.device, event.boot, event.event))
+        try:
+            await self.commit(lambda _n: change)
+        except EventSeen:
+            log.debug("event_repeated", device=event.device, number=event.event)
+
+    async def log_on(self, command: device.Logon) -> int:
+        """Returns the log-on number. Raises Refused, StoreFull."""
+        async with self._turn:
+            now = self.timekeeper.now()
+            decided: list[Decision] = []
+
+            def make(first_n: int) -> Change:
+                decided[:] = [terminal.log_on(self.state, command, first_n)]
+                return self._change(decided[0], now)
+
+            rows = await self.commit(make)
+            self._settle(decided[0])
+            return rows[-1].n if rows else self.state.crew.logon or 0
+
+    async def crew(self, command: device.Logoff | device.SetStatus | device.Answer) -> int:
+        """The number of the command's entry. Raises CrewRefused, Refused, StoreFull."""
+        async with self._turn:
+            now = self.timekeeper.now()
+            match command:
+                case device.Logoff():
+                    decision = terminal.log_off(self.state, command)
+                case device.SetStatus():
+                    decision = terminal.set_status(self.state, command)
+                case device.Answer():
+                    decision = terminal.answer(self.state, command, self._here(now))
+            rows = await self._commit_decision(decision, now)
+            return rows[-1].n
+
+    async def note(self, *bodies: Body) -> bool:
+        """Entries that hang on no decision (track, alarm, health); False where there is no room."""
+        now = self.timekeeper.now()
+        entries = tuple(self._entry(body, now) for body in bodies)
+        try:
+            await self.commit(lambda _n: Change(entries))
+        except (StoreFull, StoreBusy):
+            return False
+        return True
+
+    async def note_track(self, *bodies: Body) -> bool:
+        """As `note`, and the scratch record that held the same fixes goes with it."""
+        now = self.timekeeper.now()
+        entries = tuple(self._entry(body, now) for body in bodies)
+        try:
+            await self.commit(lambda _n: Change(entries, drop_scratch=True))
+        except (StoreFull, StoreBusy):
+            return False
+        return True
+
+    async def commit(self, make: Callable[[int], Change]) -> tuple[Row, ...]:
+        """One transaction of the logbook; tells once that the disk is full, and once that not."""
+        try:
+            rows = await self.logbook.commit(make)
+        except (StoreFull, StoreBusy) as fault:
+            if not self._is_full:
+                self._is_full = True
+                log.error("store_full", reason=str(fault))
+            raise
+        if self._is_full:
+            self._is_full = False
+            log.info("store_has_room")
+            await self.note(Alarm(STORE_FULL, "no entry could be kept for a while; kept again now"))
+        return rows
+
+    def entry(self, body: Body) -> Entry:
+        """An entry of now, for a change made elsewhere."""
+        return self._entry(body, self.timekeeper.now())
+
+    def _entry(self, body: Body, now: Now) -> Entry:
+        logon = terminal.logon_of(body, self.state.crew.logon)
+        return Entry(now.utc_ms, now.trust, self.logbook.boot, now.uptime_ms, logon, body)
+
+    def _change(self, decision: Decision, now: Now) -> Change:
+        rows = state_rows.rows_between(self.state, decision.state)
+        entries = tuple(self._entry(body, now) for body in decision.bodies)
+        return Change(entries, rows.meta, rows.cards, rows.cancels)
+
+    async def _commit_decision(self, decision: Decision, now: Now) -> tuple[Row, ...]:
+        change = self._change(decision, now)
+        rows = await self.commit(lambda _n: change)
+        self._settle(decision)
+        return rows
+
+    def _settle(self, decision: Decision) -> None:
+        before, self.state = self.state, decision.state
+        if before is not decision.state:
+            self.changed()

@@ -1,0 +1,200 @@
+"""Where the terminal is: the newest fix, the positions that go out, the track that is kept.
+
+A position goes at once where the policy says so; every fix with a place goes to the track,
+whatever the policy says. Fixes not yet in an entry are synced every 10 s into the scratch record.
+Called by the GNSS task with each fix; `run` wakes for what is due without one.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from agent.core.fix import Fix
+from agent.core.integrity import is_suspect
+from agent.core.now import Now
+from agent.core.positions import here_of, position_of
+from agent.core.reporting import Policy, Reporter, Sample
+from agent.core.track_builder import TrackBuilder, entries_of, point_of
+from agent.scratch import encode_scratch
+from agent.settings import TrackSettings
+from agent.terminal import Terminal
+from agent.timekeeper import Timekeeper
+from agent.waiting import wait_at_most
+from protocol.entry import Alarm, Here
+from protocol.position import Position
+from protocol.words import TimeTrust
+from runtime.faults import StoreBusy, StoreFull
+from runtime.log import get_log
+
+log = get_log("whereabouts")
+
+RETRY_MS: Final = 1000  # after a full disk
+ALARM_AGAIN_MS: Final = 30_000  # a receiver that comes and goes fills no logbook
+IDLE_MS: Final = 5000
+SendPosition = Callable[[Position], bool]
+
+
+class NewestFix:
+    """The newest fix and when it came; the terminal stamps its entries from it."""
+
+    def __init__(self) -> None:
+        self.fix: Fix | None = None
+        self.uptime_ms = 0
+        self.trust = TimeTrust.NONE
+
+    def here(self, now: Now) -> Here | None:
+        return here_of(self.fix, self.uptime_ms, now)
+
+
+class Whereabouts:
+    """`send` takes a position and says whether the link took it."""
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        timekeeper: Timekeeper,
+        newest: NewestFix,
+        policy: Policy,
+        settings: TrackSettings,
+        send: SendPosition,
+        silent_ms: int,
+    ) -> None:
+        self._terminal, self._timekeeper, self._newest = terminal, timekeeper, newest
+        self._reporter, self._send = Reporter(policy), send
+        self._track = TrackBuilder(round(settings.entry_s * 1000), settings.fixes_max)
+        self._scratch_ms, self._silent_ms = round(settings.scratch_s * 1000), silent_ms
+        self._scratched_ms, self._retry_ms = timekeeper.uptime_ms(), 0
+        newest.uptime_ms = self._placed_ms = timekeeper.uptime_ms()
+        self._alarmed_ms = self._placed_ms - ALARM_AGAIN_MS
+        self._sequence = 0
+        self._is_up = self._is_silent = False
+        self._unscratched = 0
+        self._wake = asyncio.Event()
+        terminal.on_change(self._wake.set)
+
+    @property
+    def dropped_fixes(self) -> int:
+        return self._track.dropped
+
+    def connected(self) -> None:
+        """A connection stands: the newest position goes at once."""
+        self._is_up = True
+        self._reporter.connected()
+        self._report()
+
+    def disconnected(self) -> None:
+        self._is_up = False
+
+    def fix(self, fix: Fix) -> None:
+        """A fix has just come from the receiver."""
+        uptime_ms = self._timekeeper.uptime_ms()
+        if not is_suspect(fix):
+            self._timekeeper.saw_fix(fix.epoch_ms, uptime_ms)
+        now = self._timekeeper.now()
+        newest = self._newest
+        newest.fix, newest.uptime_ms = fix, uptime_ms
+        newest.trust = self._timekeeper.fix_trust(fix.epoch_ms, now)
+        point = point_of(fix, now.utc_ms)
+        if point is not None:
+            self._track.add(point, uptime_ms)
+            self._unscratched += 1
+            self._placed_ms = uptime_ms
+        if self._is_silent or self._track.due(uptime_ms):
+            self._wake.set()
+        self._report()
+
+    async def run(self) -> None:
+        """What is due without a fix: leases, track entries, the scratch record, silence."""
+        while True:
+            uptime_ms = self._timekeeper.uptime_ms()
+            self._report()
+            await self._tell_silence(uptime_ms)
+            if uptime_ms >= self._retry_ms:
+                await self._keep_track(uptime_ms)
+            await self._sleep()
+
+    async def stop(self) -> None:
+        """Keep what is not in an entry yet."""
+        while self._track.waiting and await self._keep_entry():
+            pass
+
+    def _report(self) -> None:
+        newest, uptime_ms = self._newest, self._timekeeper.uptime_ms()
+        fix = newest.fix if not self._is_stale(uptime_ms) else None
+        sample = None if fix is None else Sample(newest.uptime_ms, fix.lat_deg, fix.lon_deg)
+        status = self._terminal.state.crew.status
+        if not self._is_up or not self._reporter.due(sample, status, uptime_ms):
+            return
+        sent = Sample(uptime_ms, *((None, None) if sample is None
+                                   else (sample.lat_deg, sample.lon_deg)))  # fmt: skip
+        if self._send(self._position(fix)):
+            self._reporter.sent(sent, status)
+
+    def _position(self, fix: Fix | None) -> Position:
+        now, newest, logbook = self._timekeeper.now(), self._newest, self._terminal.logbook
+        if fix is not None and fix.epoch_ms is not None:
+            time_ms, trust = fix.epoch_ms, newest.trust
+        else:
+            time_ms, trust = now.utc_ms, now.trust
+        self._sequence += 1
+        return position_of(
+            fix, time_ms=time_ms, trust=trust, boot=logbook.boot, sequence=self._sequence,
+            status=self._terminal.state.crew.status, next_s=self._reporter.policy.next_s,
+            entry_count=logbook.synced_n, entry_head=logbook.synced_head,
+        )  # fmt: skip
+
+    def _is_stale(self, uptime_ms: int) -> bool:
+        return uptime_ms - self._newest.uptime_ms > self._silent_ms
+
+    async def _tell_silence(self, uptime_ms: int) -> None:
+        is_silent = uptime_ms - self._placed_ms > self._silent_ms
+        if is_silent == self._is_silent:
+            return
+        self._is_silent = is_silent
+        code = "gnss_silent" if is_silent else "gnss_back"
+        text = "no position from the receiver" if is_silent else "the receiver has a position again"
+        log.limited(code)
+        self._terminal.changed()
+        if not is_silent or uptime_ms - self._alarmed_ms >= ALARM_AGAIN_MS:
+            self._alarmed_ms = uptime_ms
+            await self._terminal.note(Alarm(code, text))
+
+    async def _keep_track(self, uptime_ms: int) -> None:
+        while self._track.due(uptime_ms):
+            if not await self._keep_entry():
+                self._retry_ms = self._timekeeper.uptime_ms() + RETRY_MS
+                return
+        if self._unscratched and uptime_ms - self._scratched_ms >= self._scratch_ms:
+            await self._keep_scratch(uptime_ms)
+
+    async def _keep_entry(self) -> bool:
+        points = self._track.next()
+        if not await self._terminal.note_track(*entries_of(points)):
+            return False
+        self._track.taken(points)
+        self._unscratched = self._track.waiting
+        # what waits on was in the scratch record that has just gone: keep it again at once
+        self._scratched_ms = 0 if self._unscratched else self._timekeeper.uptime_ms()
+        return True
+
+    async def _keep_scratch(self, uptime_ms: int) -> None:
+        points = self._track.next()
+        try:
+            await self._terminal.logbook.keep_scratch(encode_scratch(points))
+        except (StoreFull, StoreBusy):
+            self._retry_ms = uptime_ms + RETRY_MS
+            return
+        self._unscratched, self._scratched_ms = 0, uptime_ms
+
+    async def _sleep(self) -> None:
+        """Until the next thing is due, or somebody wakes us."""
+        uptime_ms = self._timekeeper.uptime_ms()
+        due = [uptime_ms + IDLE_MS, self._retry_ms]
+        if self._is_up:
+            due.append(self._reporter.lease_end_ms())
+        if self._unscratched:
+            due.append(self._scratched_ms + self._scratch_ms)
+        if not self._is_silent:
+            due.append(self._placed_ms + self._silent_ms + 1)
+        wait_ms = min((at for at in due if at > uptime_ms), default=uptime_ms + IDLE_MS) - uptime_ms
+        await wait_at_most(self._wake, max(wait_ms, 20) / 1000)

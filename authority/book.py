@@ -1,0 +1,115 @@
+"""The authority's book: all that it knows, in one file that is replaced whole. Pure.
+
+    [1, fleet, CRL number, [broker's hosts], identities, trust, [invitation], [certificate]]
+
+`identities` and `trust` are the documents' own encodings as byte strings. Everything that the
+authority publishes follows from the book and its keys, so a crash between two published files is
+mended by publishing again. Of a role's keys in `trust` the last one is in use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from protocol import cbor, identities
+from protocol.fields import integer, many, maybe, octets, plain, record, text, time_ms, uint, word
+from protocol.identities import Identities, Identity, IdentityKind, Role, RoleKey, State, Trust
+from protocol.refusal import Reason, Refused
+
+BOOK_BYTES_MAX: Final = 1 << 26
+CERTIFICATES_MAX: Final = 50_000
+HOSTS_MAX: Final = 16
+_FORM: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A one-time code given out for one name. `used_by`: digest of the request that redeemed it."""
+
+    device: str
+    kind: IdentityKind
+    person: str | None
+    roles: tuple[str, ...]
+    code_key: bytes
+    expires_ms: int
+    used_by: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate given out, kept until it ends by itself. `enrolment` is empty for a server."""
+
+    device: str
+    enrolment: bytes
+    certificate: bytes  # DER
+    not_after_ms: int
+    revoked_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    fleet: str
+    crl_number: int
+    hosts: tuple[str, ...]  # under which the broker is reached
+    identities: Identities
+    trust: Trust
+    invitations: tuple[Invitation, ...]
+    certificates: tuple[Issued, ...]
+
+    def active(self, device: str) -> Identity | None:
+        """The identity that holds this name now."""
+        found = [
+            one
+            for one in self.identities.identities
+            if one.name == device and one.state is State.ACTIVE
+        ]
+        return found[0] if found else None
+
+    def invitation(self, device: str) -> Invitation | None:
+        return next((one for one in self.invitations if one.device == device), None)
+
+    def role_key(self, role: Role) -> RoleKey:
+        """The one in use."""
+        return next(key for key in reversed(self.trust.role_keys) if key.role is role)
+
+    def newest_certificate(self, device: str) -> Issued:
+        """Raises Refused where none is left."""
+        for one in reversed(self.certificates):
+            if one.device == device:
+                return one
+        raise Refused(Reason.UNKNOWN_SENDER, f"no certificate of {device} is in the book")
+
+
+_invitation = record(
+    Invitation, text(31), word(IdentityKind), maybe(text(64)), many(text(16), 8), octets(32),
+    time_ms, maybe(octets(32)),
+)  # fmt: skip
+_issued = record(
+    Issued, text(31), octets(size_max=16), octets(size_max=4096), time_ms, maybe(time_ms)
+)
+_hosts = many(text(253), HOSTS_MAX)
+_invitations = many(_invitation, CERTIFICATES_MAX)
+_certificates = many(_issued, CERTIFICATES_MAX)
+_document = octets(size_max=identities.DOCUMENT_BYTES_MAX)
+
+
+def encode(book: Book) -> bytes:
+    parts: list[object] = [_FORM, book.fleet, book.crl_number, plain(book.hosts)]
+    parts += [identities.encode(book.identities), identities.encode(book.trust)]
+    return cbor.encode([*parts, plain(book.invitations), plain(book.certificates)])
+
+
+def decode(data: bytes) -> Book:
+    """Raises Refused."""
+    parts: list[Any] = cbor.array(cbor.decode(data, BOOK_BYTES_MAX), 8, "book")
+    integer(_FORM, _FORM)(parts[0], "book.form")
+    return Book(
+        text(31)(parts[1], "book.fleet"),
+        uint()(parts[2], "book.crl_number"),
+        _hosts(parts[3], "book.hosts"),
+        identities.decode_identities(_document(parts[4], "book.identities")),
+        identities.decode_trust(_document(parts[5], "book.trust")),
+        _invitations(parts[6], "book.invitations"),
+        _certificates(parts[7], "book.certificates"),
+    )

@@ -1,0 +1,1 @@
+"""Plays callers, dispatchers and officers on the real system."""

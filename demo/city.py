@@ -1,0 +1,127 @@
+"""A compact made-up city: a street grid round one point, districts, posts and ways along streets.
+
+Generated from the seed; no real place is copied. Coordinates are WGS 84 degrees.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from math import cos, radians
+from typing import Final
+
+CENTRE: Final = (24.513, 117.647)
+SIDE_M: Final = 2_400.0
+BLOCK_M: Final = 200.0
+NODES: Final = round(SIDE_M / BLOCK_M) + 1  # along each side
+DISTRICTS: Final = (4, 3)  # columns, rows
+_METRES_PER_DEGREE: Final = 111_320.0
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A crossing: column from the west, row from the south."""
+
+    column: int
+    row: int
+
+    @property
+    def place(self) -> Point:
+        return place(self.column * BLOCK_M, self.row * BLOCK_M)
+
+
+def place(east_m: float, north_m: float) -> Point:
+    """Degrees of a point counted from the city's south-west corner."""
+    lat, lon = CENTRE
+    return (
+        round(lat + (north_m - SIDE_M / 2) / _METRES_PER_DEGREE, 7),
+        round(lon + (east_m - SIDE_M / 2) / (_METRES_PER_DEGREE * cos(radians(lat))), 7),
+    )
+
+
+def metres(point: Point) -> tuple[float, float]:
+    """(east, north) of a place, from the south-west corner."""
+    lat, lon = CENTRE
+    return (
+        (point[1] - lon) * _METRES_PER_DEGREE * cos(radians(lat)) + SIDE_M / 2,
+        (point[0] - lat) * _METRES_PER_DEGREE + SIDE_M / 2,
+    )
+
+
+def district(point: Point) -> int:
+    """Number 1..12, west to east, south to north."""
+    east_m, north_m = metres(point)
+    column = min(DISTRICTS[0] - 1, max(0, int(east_m / SIDE_M * DISTRICTS[0])))
+    row = min(DISTRICTS[1] - 1, max(0, int(north_m / SIDE_M * DISTRICTS[1])))
+    return row * DISTRICTS[0] + column + 1
+
+
+def nearest_node(point: Point) -> Node:
+    east_m, north_m = metres(point)
+    limit = NODES - 1
+    return Node(
+        min(limit, max(0, round(east_m / BLOCK_M))), min(limit, max(0, round(north_m / BLOCK_M)))
+    )
+
+
+def posts(count: int, rng: random.Random) -> list[Node]:
+    """Spread crossings: one per cell of a coarse raster, in drawn order."""
+    columns = -(-count // 4)
+    cells = [(c, r) for c in range(columns) for r in range(4)]
+    rng.shuffle(cells)
+    return [
+        Node(
+            min(NODES - 1, 1 + round(c * (NODES - 3) / (columns - 1))),
+            min(NODES - 1, 1 + round(r * (NODES - 3) / 3)),
+        )
+        for c, r in cells[:count]
+    ]
+
+
+def scene(rng: random.Random) -> Point:
+    """A place on a street, between two crossings."""
+    node = Node(rng.randrange(NODES - 1), rng.randrange(NODES - 1))
+    along_m = rng.uniform(30, BLOCK_M - 30)
+    east_m, north_m = node.column * BLOCK_M, node.row * BLOCK_M
+    return (
+        place(east_m + along_m, north_m) if rng.random() < 0.5 else place(east_m, north_m + along_m)
+    )
+
+
+def way(start: Point, end: Point) -> list[Point]:
+    """Along the streets: to a crossing, along its row, along its column, to the end."""
+    if street_distance_m(start, end) < 1:
+        return [end]
+    first, last = _entry(start, end), _entry(end, start)
+    if first == last:
+        points = [first.place]
+    else:
+        points = [first.place, Node(last.column, first.row).place, last.place]
+    return [point for i, point in enumerate([*points, end]) if i == 0 or point != points[i - 1]]
+
+
+def _entry(point: Point, towards: Point) -> Node:
+    """The crossing at that end of the point's street which lies towards the other point."""
+    east_m, north_m = metres(point)
+    to_east_m, to_north_m = metres(towards)
+    column = _towards(east_m, to_east_m)
+    row = _towards(north_m, to_north_m)
+    return Node(column, row)
+
+
+def _towards(from_m: float, to_m: float) -> int:
+    """Index of the next line in that direction; the own one where we stand on it."""
+    index = from_m / BLOCK_M
+    if abs(index - round(index)) * BLOCK_M < 8:
+        found = round(index)
+    else:
+        found = int(index) + 1 if to_m > from_m else int(index)
+    return min(NODES - 1, max(0, found))
+
+
+def street_distance_m(start: Point, end: Point) -> float:
+    """Along a street grid: the sum of both differences."""
+    a, b = metres(start), metres(end)
+    return abs(a[0] - b[0]) + abs(a[1] - b[1])

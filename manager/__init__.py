@@ -1,0 +1,1 @@
+"""A manager's tool: seals requests, checks replies, watches the verified state."""

@@ -1,0 +1,189 @@
+"""What managers see: verified units, incidents, alerts, statistics, replies.
+
+Retained topics are ours alone: after each connection they are published again, and what lies there
+without an owner is cleared. A unit shows at most once a second; an alert until acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from matcher import views
+from matcher.core import events as ev
+from matcher.core.board import INCIDENT_CLOSED, Board
+from matcher.core.positions import PositionBook
+from matcher.engine import Engine
+from matcher.refusals import Refusals
+from matcher.registry import Registry
+from protocol import envelope, topics
+from protocol import request as rq
+from protocol.envelope import Kind, Signer
+from protocol.words import Freshness
+from runtime.clock import Clock
+
+UNIT_INTERVAL_MS = 1_000
+ALERT_INTERVAL_MS = 10_000
+STATISTICS_INTERVAL_MS = 5_000
+SWEEP_S = 0.1
+
+
+class Publish(Protocol):
+    def __call__(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 0,
+        retain: bool = False,
+        expiry_s: int | None = None,
+    ) -> bool: ...
+
+
+class Publisher:
+    """Follows the events; `registry` is replaced when identities change."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        book: PositionBook,
+        registry: Registry,
+        key: Signer,
+        publish: Publish,
+        refusals: Refusals,
+        clock: Clock,
+    ) -> None:
+        self.registry = registry
+        self._engine, self._book, self._key = engine, book, key
+        self._publish, self._refusals, self._clock = publish, refusals, clock
+        self._fleet = registry.document.fleet
+        self._dirty: set[str] = set()
+        self._shown_ms: dict[str, int] = {}
+        self._freshness: dict[str, Freshness] = {}
+        self._alert_due_ms: dict[str, int] = {}
+        self._alert_repeats: dict[str, int] = {}
+        self._statistics_due_ms = 0
+        self.positions_taken = 0
+
+    @property
+    def _board(self) -> Board:
+        return self._engine.board
+
+    # --- events ----------------------------------------------------------------------------------
+
+    def on_events(self, events: Sequence[ev.Event]) -> None:
+        """Publish what `events` changed; called after their commit."""
+        incidents: dict[str, None] = {}
+        for event in events:
+            incident = getattr(event, "incident", None)
+            unit = getattr(event, "unit", None)
+            if isinstance(event, ev.OrderStepped | ev.OrderOverdue):
+                order = self._board.orders[event.order]
+                incident, unit = order.incident, order.unit
+            if incident is not None:
+                incidents[incident] = None
+            if unit is not None:
+                self._dirty.add(unit)
+            self._on_event(event)
+        for incident in incidents:
+            self.show_incident(incident)
+
+    def _on_event(self, event: ev.Event) -> None:
+        if isinstance(event, ev.RequestDone):
+            self.reply(event.manager, event.enrolment, rq.decode_reply(event.reply))
+        elif isinstance(event, ev.AlertRaised):
+            self._show_alert(event.alert)
+        elif isinstance(event, ev.AlertAcknowledged):
+            self._show_alert(event.alert)
+            self._alert_due_ms.pop(event.alert, None)
+
+    def on_positions(self, enrolments: Sequence[bytes]) -> None:
+        """Committed just now."""
+        self.positions_taken += len(enrolments)
+        for enrolment in enrolments:
+            terminal = self._board.terminals.get(enrolment)
+            if terminal is not None and terminal.unit is not None:
+                self._dirty.add(terminal.unit)
+
+    def reply(self, manager: str, enrolment: bytes, reply: rq.Reply) -> None:
+        """Sealed, so that no broker can answer for the centre."""
+        topic = topics.reply(self._fleet, manager)
+        sealed = envelope.seal(Kind.REPLY, topic, enrolment, rq.encode(reply), self._key)
+        self._publish(topic, sealed, qos=1)
+
+    # --- topics ----------------------------------------------------------------------------------
+
+    def show_incident(self, incident_id: str) -> None:
+        """Retained until closed; the last word is sent once and leaves nothing behind."""
+        incident = self._board.incidents[incident_id]
+        topic = topics.incident(self._fleet, incident_id)
+        payload = views.incident(self._board, incident)
+        closed = incident.state in INCIDENT_CLOSED
+        self._publish(topic, payload, qos=1, retain=not closed)
+        if closed:
+            self._publish(topic, b"", qos=1, retain=True)
+
+    def _show_unit(self, unit_id: str, now_ms: int) -> None:
+        unit = self._board.units[unit_id]
+        payload, expiry_s = views.unit(self._board, unit, self._book, now_ms)
+        self._freshness[unit_id] = views.freshness(unit, self._book, now_ms)
+        topic = topics.unit(self._fleet, unit_id)
+        self._publish(topic, payload, retain=True, expiry_s=expiry_s)
+
+    def _show_alert(self, alert_id: str) -> None:
+        alert = self._board.alerts[alert_id]
+        self._alert_due_ms[alert_id] = self._clock.monotonic_ms() + ALERT_INTERVAL_MS
+        repeats = self._alert_repeats.get(alert_id, 0)
+        self._alert_repeats[alert_id] = repeats + 1
+        payload = views.alert(alert, repeats)
+        self._publish(topics.alert(self._fleet, alert.kind), payload, qos=1)
+
+    def show_all(self) -> None:
+        """After a connection: every retained topic that is ours, and open alerts."""
+        self._dirty.update(self._board.units)
+        self._shown_ms.clear()
+        self._statistics_due_ms = 0
+        for incident in self._board.open_incidents():
+            self.show_incident(incident.incident)
+        for alert in self._board.alerts.values():
+            if alert.acknowledged_by is None:
+                self._show_alert(alert.alert)
+
+    def clear_ghost(self, topic: str) -> None:
+        """A retained message on a topic of ours that nobody owns any more."""
+        leaf = topic.rsplit("/", 1)[-1]
+        incident = self._board.incidents.get(leaf)
+        known = leaf in self._board.units or (
+            incident is not None and incident.state not in INCIDENT_CLOSED
+        )
+        if not known and topic != topics.statistics(self._fleet):
+            self._publish(topic, b"", qos=1, retain=True)
+
+    # --- time ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Ten times a second: what is due and may show again."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self.sweep(self._clock.monotonic_ms(), self._engine.now_ms())
+
+    def sweep(self, monotonic_ms: int, now_ms: int) -> None:
+        for unit_id, unit in self._board.units.items():
+            if self._freshness.get(unit_id) != views.freshness(unit, self._book, now_ms):
+                self._dirty.add(unit_id)
+        for unit_id in sorted(self._dirty):
+            if monotonic_ms - self._shown_ms.get(unit_id, -UNIT_INTERVAL_MS) >= UNIT_INTERVAL_MS:
+                self._dirty.discard(unit_id)
+                self._shown_ms[unit_id] = monotonic_ms
+                if unit_id in self._board.units:
+                    self._show_unit(unit_id, now_ms)
+        for alert_id, due_ms in list(self._alert_due_ms.items()):
+            if due_ms <= monotonic_ms:
+                self._show_alert(alert_id)
+        if monotonic_ms >= self._statistics_due_ms:
+            self._statistics_due_ms = monotonic_ms + STATISTICS_INTERVAL_MS
+            payload = views.statistics(
+                self._board, self._refusals.counts, self.positions_taken, now_ms
+            )
+            self._publish(topics.statistics(self._fleet), payload, retain=True)
