@@ -20,7 +20,9 @@ from matcher.core.estimate import estimate
 from matcher.core.positions import PositionBook
 from matcher.journal.journal import Decision, Journal
 from runtime.clock import Clock
+from runtime.faults import StoreFull
 
+FULL_AGAIN_MS = 1_000
 Listener: TypeAlias = Callable[[Sequence[ev.Event]], None]
 
 
@@ -34,6 +36,8 @@ class Engine:
         self._lock = asyncio.Lock()
         self._listeners: list[Listener] = []
         self._last_ms = 0
+        self._full: StoreFull | None = None
+        self._full_ms = 0
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -53,18 +57,28 @@ class Engine:
         Raises what the store raises; nothing has happened then.
         """
         async with self._lock:
+            self._check_room()
             try:
                 decisions = [d for d in map(self._decide, commands) if d.events]
                 if decisions or beside is not None:
                     await self._journal.append(decisions, beside)
-            except BaseException:
+            except BaseException as cause:
                 self.board = self._journal.load()
+                if isinstance(cause, StoreFull):
+                    self._full, self._full_ms = cause, self._clock.monotonic_ms()
                 raise
             events = [event for decision in decisions for event in decision.events]
             if events:
                 for listener in self._listeners:
                     listener(events)
             return events
+
+    def _check_room(self) -> None:
+        """On a full disk one try a second is enough; the others fail at once, nothing decided."""
+        full, self._full = self._full, None
+        if full is not None and self._clock.monotonic_ms() - self._full_ms < FULL_AGAIN_MS:
+            self._full = full
+            raise full
 
     def _decide(self, command: Command) -> Decision:
         command = self._with_estimates(command)

@@ -5,12 +5,14 @@ A refused message is counted by reason and changes nothing; a good one becomes a
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 
 from matcher.centre_keys import CentreKeys
 from matcher.core.commands import ManagerRequest
 from matcher.core.positions import PositionBook, Verified
 from matcher.engine import Engine
+from matcher.journal.logbooks import quarantine
 from matcher.logbooks import Logbooks
 from matcher.refusals import Refusals
 from matcher.registry import Peer, Registry, TerminalPeer
@@ -22,7 +24,7 @@ from protocol.cbor import MESSAGE_BYTES_MAX
 from protocol.envelope import Kind, keys_by_kid
 from protocol.refusal import Reason, Refused
 from protocol.topics import RequestTopic, TerminalTopic
-from runtime.faults import StoreFull
+from runtime.faults import StoreFault, StoreFull
 from runtime.log import Log
 
 REQUEST_BYTES_MAX = 16_384
@@ -60,6 +62,19 @@ class Ingest:
             self._refusals.count(refused, topic)
         except StoreFull as full:
             self._log.limited("journal_full", str(full), remedy="free space; nothing is receipted")
+        except (StoreFault, sqlite3.Error):
+            raise
+        except Exception as fault:  # noqa: BLE001  # one poisonous message must not stop the rest
+            await self._set_apart(topic, payload, fault)
+
+    async def _set_apart(self, topic: str, payload: bytes, fault: Exception) -> None:
+        """An error of ours on one message: kept for a person, counted, tried no second time."""
+        self._log.error("poison", fault, topic=topic, bytes=len(payload), acted="no")
+        self._refusals.counts["handler_fault"] += 1
+        at_ms = self._engine.now_ms()
+        await self._engine.run(
+            beside=lambda db: quarantine(db, b"", f"handler_fault {topic}", payload, at_ms)
+        )
 
     def _route(
         self, parsed: TerminalTopic | RequestTopic, topic: str, payload: bytes

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     CHAIN_BROKEN = "chain_broken"
     TWIN_TERMINAL = "twin_terminal"
     WRONG_LOGON = "wrong_logon"
+    HANDLER_FAULT = "handler_fault"  # our own error on a message; set apart, tried once
 
 
 class Refused(Exception):

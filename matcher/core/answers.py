@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from matcher.core import events as ev
 from matcher.core.board import Board, Order, Terminal
 from matcher.core.commands import EntryCame
@@ -19,6 +21,7 @@ from protocol.order import (
 )
 from protocol.words import Status
 
+_CODE = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
 _DEPARTS = (Answer.EN_ROUTE, Answer.ON_SCENE)
 
 
@@ -40,7 +43,7 @@ def on_entry(draft: Draft, command: EntryCame) -> None:
         case entries.DeviceEvent() as body if body.name == "sos":
             _on_sos(draft, terminal, body)
         case entries.Alarm() as body:
-            draft.alert(body.code, f"{terminal.device}-{command.n}", body.text, unit=terminal.unit)
+            _on_alarm(draft, terminal, command.n, body)
         case _:
             return
 
@@ -55,6 +58,20 @@ def matters(entry: entries.Entry) -> bool:
         entries.Logon | entries.Logoff | entries.StatusChange | entries.Delivered
         | entries.OrderAnswer | entries.Alarm,
     )  # fmt: skip
+
+
+def _on_alarm(draft: Draft, terminal: Terminal, n: int, body: entries.Alarm) -> None:
+    """A terminal's own alarm; its code stands in a topic, so only a code is taken as one."""
+    code = body.code if _CODE.fullmatch(body.code) else "terminal_alarm"
+    text = f"{terminal.unit or terminal.device}: {body.text}"
+    alert = f"alarm-{terminal.device}-{n}"
+    if alert not in draft.board.alerts:
+        draft.emit(ev.AlertRaised(draft.now_ms, alert, code, terminal.unit, None, None, text))
+
+
+def _code(value: str | None) -> str | None:
+    """A code of the codebook's form; what is none becomes `other`."""
+    return value if value is None or _CODE.fullmatch(value) else "other"
 
 
 def _on_logon(draft: Draft, terminal: Terminal, n: int, body: entries.Logon) -> None:
@@ -166,8 +183,9 @@ def take_step(
     """One of the crew's later steps, if the table allows it now; otherwise it is history."""
     if not allows(OrderState(order.state), step):
         return
-    reason = body.disposition if step is OrderStep.CLEAR else body.reason
-    draft.step(order, step, by, means, at_ms=at_ms, reason=reason, disposition=body.disposition)
+    disposition = _code(body.disposition)
+    reason = disposition if step is OrderStep.CLEAR else _code(body.reason)
+    draft.step(order, step, by, means, at_ms=at_ms, reason=reason, disposition=disposition)
     settle(draft, draft.board.incidents[order.incident])
 
 

@@ -18,9 +18,10 @@ from matcher.core.board import (
     Terminal,
     Unit,
 )
-from protocol.order import OPEN, OrderKind, OrderState, OrderStep, advance
+from protocol.order import OFFERED, OPEN, OrderKind, OrderState, OrderStep, advance
 from protocol.words import Status
 
+_DAY_MS: Final = 86_400_000
 _STATUS_OF_STATE: Final = {
     OrderState.CONFIRMED: Status.DISPATCHED,
     OrderState.EN_ROUTE: Status.EN_ROUTE,
@@ -101,6 +102,10 @@ def _incident_opened(board: Board, e: ev.IncidentOpened) -> None:
         e.incident, e.number, e.kind, e.priority, e.place, e.plan_units, e.plan_officers,
         e.hazards, e.notes, e.channel, e.by, e.at_ms,
     )  # fmt: skip
+    board.open_ids.add(e.incident)
+    day = e.at_ms // _DAY_MS
+    board.day_reports = board.day_reports + 1 if day == board.day else 1
+    board.day = day
 
 
 def _incident_moved(board: Board, e: ev.IncidentMoved) -> None:
@@ -111,6 +116,7 @@ def _incident_moved(board: Board, e: ev.IncidentMoved) -> None:
     incident.disposition = e.disposition or incident.disposition
     if e.state in (IncidentState.CLEARED, IncidentState.CANCELLED):
         incident.waits = None
+        board.open_ids.discard(e.incident)
 
 
 def _incident_waits(board: Board, e: ev.IncidentWaits) -> None:
@@ -128,6 +134,7 @@ def _order_issued(board: Board, e: ev.OrderIssued) -> None:
         e.order, e.incident, e.unit, e.kind, e.slot, incident.priority, e.logon, e.at_ms,
         e.expires_ms, e.answer_s, e.issuer, e.eta_ms, times_ms={OrderState.ISSUED: e.at_ms},
     )  # fmt: skip
+    board.offered_ids.add(e.order)
     incident.orders.append(e.order)
     incident.revision += 1
     if e.kind in (OrderKind.ASSIGN, OrderKind.BACKUP):
@@ -142,6 +149,10 @@ def _order_stepped(board: Board, e: ev.OrderStepped) -> None:
     order.times_ms[state], order.means[state] = e.at_ms, e.means
     order.reason = e.reason or order.reason
     incident.revision += 1
+    if state in OFFERED:
+        board.offered_ids.add(e.order)
+    else:
+        board.offered_ids.discard(e.order)
     if state in OPEN:
         unit.order = order.order
         if state in _STATUS_OF_STATE:

@@ -166,11 +166,20 @@ class Board:
     alerts: dict[str, Alert] = field(default_factory=dict)
     requests: dict[tuple[bytes, str], Done] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)  # counters of ids made in this term
+    open_ids: set[str] = field(default_factory=set)  # incidents that are not closed
+    offered_ids: set[str] = field(default_factory=set)  # orders that wait for an answer
+    day: int = 0  # days since 1970 (UTC) of the last report
+    day_reports: int = 0  # reports on that day
 
     def open_incidents(self) -> list[Incident]:
         """Most urgent first, then oldest, then by id."""
-        found = [i for i in self.incidents.values() if i.state not in INCIDENT_CLOSED]
+        found = [self.incidents[incident] for incident in self.open_ids]
         return sorted(found, key=lambda i: (i.priority, i.reported_ms, i.incident))
+
+    def offered_orders(self) -> list[Order]:
+        """Orders that wait for an answer, oldest first."""
+        found = [self.orders[order] for order in self.offered_ids]
+        return sorted(found, key=lambda o: (o.issued_ms, o.order))
 
     def orders_of(self, incident: Incident) -> list[Order]:
         return [self.orders[order] for order in incident.orders]

@@ -24,7 +24,7 @@ from matcher.core.offers import close, fill, settle
 from matcher.core.requests import NEW, on_request
 from protocol import entry as entries
 from protocol import request as rq
-from protocol.order import OFFERED, OrderState, OrderStep
+from protocol.order import OrderState, OrderStep
 
 SHORT_AT_ONCE_MAX = 50  # incidents looked at in one command; the rest waits for the next tick
 
@@ -88,7 +88,7 @@ def short_incidents(board: Board) -> list[Incident]:
 
 def next_deadline_ms(board: Board) -> int | None:
     """When a tick is due next, whatever else happens."""
-    times = [_deadline_ms(order) for order in board.orders.values() if order.state in OFFERED]
+    times = [_deadline_ms(order) for order in board.offered_orders()]
     times += [m.expires_ms for waiting in board.outbound.values() for m in waiting]
     return min(times, default=None)
 
@@ -160,12 +160,7 @@ def _tick(draft: Draft) -> None:
 
 def _due(board: Board, now_ms: int) -> list[Order]:
     """Offered orders whose next limit has passed, oldest first."""
-    due = [
-        order
-        for order in board.orders.values()
-        if order.state in OFFERED and _deadline_ms(order) <= now_ms
-    ]
-    return sorted(due, key=lambda o: (o.issued_ms, o.order))
+    return [order for order in board.offered_orders() if _deadline_ms(order) <= now_ms]
 
 
 def _overdue(draft: Draft, order: Order) -> None:

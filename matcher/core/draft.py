@@ -5,7 +5,7 @@ If the transaction that should keep them fails, the board is made again from the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from matcher.core import events as ev
 from matcher.core.apply import apply
@@ -89,8 +89,11 @@ class Draft:
         )
 
     def send_order(self, order: Order) -> None:
+        """To each terminal of the unit, under that terminal's own log-on."""
         incident = self.board.incidents[order.incident]
-        self.send_to_unit(order.unit, _order_body(self.board, incident, order), order.expires_ms)
+        body = _order_body(self.board, incident, order)
+        for enrolment, logon in sorted(self.board.units[order.unit].terminals.items()):
+            self.send(enrolment, replace(body, logon=logon), order.expires_ms)
 
     def send_confirm(self, order: Order, state: ConfirmState, by: str | None = None) -> None:
         body = Confirm(order.order, order.incident, int(state), by, self.now_ms)

@@ -15,6 +15,7 @@ from protocol.dispatch import Place
 from protocol.order import AnswerMeans, OrderStep
 from protocol.words import Status
 
+DAY_MS = 86_400_000
 NEW = "new"  # stands for the incident being reported, in the estimates
 
 
@@ -101,13 +102,9 @@ def _report(
 
 def _short_number(draft: Draft) -> str:
     """Short daily number for the radio: day of month and a serial of that day."""
-    day = datetime.fromtimestamp(draft.now_ms // 1000, UTC)
-    today = sum(
-        1
-        for i in draft.board.incidents.values()
-        if datetime.fromtimestamp(i.reported_ms // 1000, UTC).date() == day.date()
-    )
-    return f"{day.day:02d}-{today + 1:03d}"
+    board, day = draft.board, draft.now_ms // DAY_MS
+    serial = board.day_reports + 1 if day == board.day else 1
+    return f"{datetime.fromtimestamp(draft.now_ms // 1000, UTC).day:02d}-{serial:03d}"
 
 
 def _incident(draft: Draft, request: rq.Common, incident_id: str) -> Incident:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from matcher.core.board import IncidentState
 from protocol import entry as entries
 from protocol.dispatch import Cancel, Confirm, ConfirmState
+from protocol.dispatch import Order as OrderBody
 from protocol.order import Answer, OrderState
 from protocol.words import Status
 from tests.matcher.fleet import FleetUnderTest
@@ -240,3 +241,34 @@ def test_order_for_another_logon_is_withdrawn_and_told() -> None:
     assert order.state == OrderState.SUPERSEDED
     assert "wrong_logon" in fleet.alert_kinds()
     assert len(fleet.orders(incident)) == 2  # sent anew for the log-on in force
+
+
+def test_hostile_words_from_a_terminal_become_codes_that_may_stand_in_topics() -> None:
+    fleet = FleetUnderTest({"a": 1_000})
+    fleet.entry("a", entries.Alarm("x/+#", "text " * 40))
+    (alert,) = fleet.board.alerts.values()
+    assert alert.kind == "terminal_alarm"
+    (order,) = fleet.orders(fleet.report())
+    fleet.deliver("a")
+    for answer in (Answer.ACCEPT, Answer.ON_SCENE):
+        fleet.answer(order, answer)
+    fleet.answer(order, Answer.CLEAR, disposition="<script>\u202e")
+    assert fleet.board.incidents[order.incident].disposition == "other"
+
+
+def test_each_terminal_of_a_unit_gets_the_order_under_its_own_logon() -> None:
+    fleet = FleetUnderTest({"a": 1_000, "b": 90_000})
+    fleet.entry("b", entries.Logon(9, "a", None, ("a-7",), None, ()))
+    (order,) = fleet.orders(fleet.report())
+    assert order.unit == "a"
+    (body,) = fleet.bodies_for("b")
+    assert isinstance(body, OrderBody)
+    assert body.logon == 9
+
+
+def test_short_numbers_count_anew_each_day() -> None:
+    fleet = FleetUnderTest({"a": 1_000})
+    first, second = fleet.report(), fleet.report()
+    fleet.wait(86_400)
+    third = fleet.report()
+    assert [i.number[-3:] for i in (first, second, third)] == ["001", "002", "001"]
