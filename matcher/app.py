@@ -100,15 +100,20 @@ class Centre:
         await engine.run(Begin(engine.now_ms(), self.settings.mode, self._units()))
         self.outbox.load(engine.board, registry)
         engine.listen(self._on_events)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.link.run(), name="link")
-            tasks.create_task(self._consume(), name="ingest")
-            tasks.create_task(self._tick(), name="tick")
-            tasks.create_task(self.outbox.run(), name="outbox")
-            tasks.create_task(self.publisher.run(), name="publisher")
-            tasks.create_task(self.position_task.run(), name="positions")
-            tasks.create_task(self.identities.run(), name="identities")
-            self.service.ready(f"term {engine.board.term}, {len(registry.terminals)} terminals")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.link.run(), name="link")
+                tasks.create_task(self._consume(), name="ingest")
+                tasks.create_task(self._tick(), name="tick")
+                tasks.create_task(self.outbox.run(), name="outbox")
+                tasks.create_task(self.publisher.run(), name="publisher")
+                tasks.create_task(self.position_task.run(), name="positions")
+                tasks.create_task(self.identities.run(), name="identities")
+                self.service.ready(f"term {engine.board.term}, {len(registry.terminals)} terminals")
+        finally:
+            # a replay of the journal must come to the same state
+            journaled, state = engine.journaled, engine.board.digest()
+            self.log.info("served", transactions=journaled, state=state)
 
     def _units(self) -> tuple[UnitSpec, ...]:
         return tuple(

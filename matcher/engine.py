@@ -42,6 +42,11 @@ class Engine:
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
+    @property
+    def journaled(self) -> int:
+        """Transactions in the journal."""
+        return self._journal.seq
+
     def now_ms(self) -> int:
         """UTC that never runs back within this process: answer times survive a stepped clock."""
         self._last_ms = max(self._last_ms, self._clock.utc_ms())

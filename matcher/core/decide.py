@@ -21,7 +21,7 @@ from matcher.core.commands import (
 )
 from matcher.core.draft import Draft
 from matcher.core.offers import close, fill, settle
-from matcher.core.requests import NEW, on_request
+from matcher.core.requests import NEW, on_request, place_of
 from protocol import entry as entries
 from protocol import request as rq
 from protocol.order import OrderState, OrderStep
@@ -73,7 +73,7 @@ def _needs_of_request(
 ) -> list[tuple[str, float, float]]:
     request = rq.decode_request(command.payload)
     if isinstance(request, rq.Report):
-        return [(NEW, request.place.lat, request.place.lon)]
+        return [(NEW, *place_of(request))]
     incident = board.incidents.get(getattr(request, "incident", ""))
     if incident is None or incident.incident in found:
         return []

@@ -11,6 +11,7 @@ from matcher.core.commands import Estimates, ManagerRequest
 from matcher.core.draft import Draft
 from matcher.core.offers import RULE_PERSON, close, fill, issue, settle
 from protocol import request as rq
+from protocol.datum import to_wgs84
 from protocol.dispatch import Place
 from protocol.order import AnswerMeans, OrderStep
 from protocol.words import Status
@@ -84,12 +85,14 @@ def _report(
 ) -> dict[str, object]:
     incident_id = draft.new_id("incident")
     place = request.place
+    lat, lon = place_of(request)
+    source = place.source if place.datum == "wgs84" else f"{place.source} ({place.datum})"
     draft.emit(
         ev.IncidentOpened(
             draft.now_ms, incident_id, _short_number(draft), request.kind, request.priority,
             Place(
-                round(place.lat * 1e7), round(place.lon * 1e7), place.datum, place.source,
-                place.accuracy_m, place.text,
+                round(lat * 1e7), round(lon * 1e7), "wgs84", source[:32], place.accuracy_m,
+                place.text,
             ),
             request.plan.units, request.plan.officers, request.hazards, request.notes,
             request.channel, person,
@@ -98,6 +101,11 @@ def _report(
     incident = draft.board.incidents[incident_id]
     fill(draft, incident, estimates.get(NEW))
     return {"incident": incident_id, "revision": incident.revision}
+
+
+def place_of(request: rq.Report) -> tuple[float, float]:
+    """The reported place in WGS 84: inside, nothing is in another datum."""
+    return to_wgs84(request.place.lat, request.place.lon, request.place.datum)
 
 
 def _short_number(draft: Draft) -> str:

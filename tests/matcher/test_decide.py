@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from matcher.core.board import IncidentState
 from protocol import entry as entries
+from protocol.datum import from_wgs84
 from protocol.dispatch import Cancel, Confirm, ConfirmState
 from protocol.dispatch import Order as OrderBody
 from protocol.order import Answer, OrderState
@@ -272,3 +273,18 @@ def test_short_numbers_count_anew_each_day() -> None:
     fleet.wait(86_400)
     third = fleet.report()
     assert [i.number[-3:] for i in (first, second, third)] == ["001", "002", "001"]
+
+
+def test_a_gcj02_report_is_the_same_place_as_its_wgs84_twin() -> None:
+    fleet = FleetUnderTest({"a": 1_000, "b": 2_000})
+    lat, lon = from_wgs84(24.513, 117.647, "gcj02")
+    reply = fleet.request(
+        {
+            "verb": "report", "kind": "theft", "priority": 1,
+            "place": {"lat": lat, "lon": lon, "datum": "gcj02"},
+        }
+    )  # fmt: skip
+    place = fleet.board.incidents[reply.incident or ""].place
+    assert place.datum == "wgs84"
+    assert place.source == "caller (gcj02)"
+    assert (place.lat_e7, place.lon_e7) == (245130000, 1176470000)
