@@ -144,7 +144,8 @@ class Crew:
             if not self._is_open(key):
                 return False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), 0.5)
+                async with asyncio.timeout(0.5):
+                    await self._arrived.wait()
         return True
 
     def _go(self, target: Point) -> None:
@@ -170,7 +171,8 @@ class Crew:
     async def _wait(self, timeout_s: float) -> None:
         self._changed.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
 
     async def _send(self, message: BaseModel) -> None:
         with contextlib.suppress(LinkLost):  # the daemon is down: said again when it is back

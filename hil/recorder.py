@@ -159,14 +159,14 @@ class Recorder:
         """Sends what is due, for ever."""
         while True:
             self._news.clear()
-            wait_s = self._send_due(time.monotonic())
+            wait_s = self.send_due(time.monotonic())
             try:
                 async with asyncio.timeout(wait_s):
                     await self._news.wait()
             except TimeoutError:
                 continue  # something is due
 
-    def _send_due(self, now_s: float) -> float | None:
+    def send_due(self, now_s: float) -> float | None:
         """Sends; returns seconds to the next one, None where nothing waits."""
         oldest = list(self._waiting.values())[:AT_ONCE_MAX]
         for waiting in oldest:

@@ -81,7 +81,8 @@ class Outbox:
             next_ms = min((m.due_ms for m in self._open.values()), default=now_ms + 60_000)
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(0.001, (next_ms - now_ms) / 1000))
+                async with asyncio.timeout(max(0.001, (next_ms - now_ms) / 1000)):
+                    await self._wake.wait()
 
     def _add(
         self, registry: Registry, enrolment: bytes, term: int, counter: int, message: bytes

@@ -42,7 +42,7 @@ class PositionTask:
                 )
             else:
                 name = peer.identity.name
-                self._book.committed[enrolment] = Verified(name, position, sealed, received_ms)
+                self._book.done({enrolment: Verified(name, position, sealed, received_ms)})
 
     async def run(self) -> None:
         while True:

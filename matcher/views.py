@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from matcher.core.board import Alert, Board, Incident, Order, Unit
-from matcher.core.estimate import newest_of
+from matcher.core.estimate import newest_of, shown_of
 from matcher.core.positions import LOST_EXTRA_MS, PositionBook, Verified
 from matcher.texts import alert_title
 from protocol import managers as m
@@ -20,14 +20,14 @@ EXPIRY_UNKNOWN_S = 300
 
 
 def freshness(unit: Unit, book: PositionBook, now_ms: int) -> Freshness:
-    """Of the unit's newest position; lost where there is none."""
-    newest = newest_of(unit, book)
-    return Freshness.LOST if newest is None else newest.freshness(now_ms)
+    """Of the position that is shown; lost where there is none."""
+    shown = shown_of(unit, book)
+    return Freshness.LOST if shown is None else shown.freshness(now_ms)
 
 
 def unit(board: Board, one: Unit, book: PositionBook, now_ms: int) -> tuple[bytes, int]:
     """(GeoJSON, seconds after which the retained message may vanish)."""
-    newest = newest_of(one, book)
+    shown, newest = shown_of(one, book), newest_of(one, book)
     order = board.orders.get(one.order or "")
     properties = m.UnitProperties.model_validate(
         {
@@ -39,12 +39,13 @@ def unit(board: Board, one: Unit, book: PositionBook, now_ms: int) -> tuple[byte
             "incident": order.incident if order else None,
             "order": one.order,
             "hold": one.hold,
-            **(_position(newest) if newest else {}),
+            **(_position(shown) if shown else {}),
+            "fix": _FIX_WORDS[newest.position.fix_kind] if newest else "none",
         }
     )
-    geometry = _point(newest) if newest else None
+    geometry = _point(shown) if shown else None
     feature = m.UnitFeature(id=one.unit, geometry=geometry, properties=properties)
-    lost_s = 2 * newest.position.next_s + LOST_EXTRA_MS // 1000 if newest else 0
+    lost_s = 2 * shown.position.next_s + LOST_EXTRA_MS // 1000 if shown else 0
     return m.encode(feature), max(EXPIRY_UNKNOWN_S, lost_s)
 
 
@@ -64,7 +65,6 @@ def _position(newest: Verified) -> dict[str, object]:
         "accuracy_m": None if p.accuracy_dm is None else p.accuracy_dm / 10,
         "sog_mps": None if p.speed_cm_s is None else p.speed_cm_s / 100,
         "cog_deg": None if p.course_ddeg is None else p.course_ddeg / 10,
-        "fix": _FIX_WORDS[p.fix_kind],
         "flags": bits_to_flags(p.flags),
         "terminal": newest.device,
     }

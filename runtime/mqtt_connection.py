@@ -8,6 +8,7 @@ the network's fault, anything else is ours. Used by `runtime.mqtt_link`.
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.properties import Properties
@@ -36,6 +37,8 @@ from runtime.mqtt_wire import (
     will_properties,
 )
 from runtime.send_queue import SendQueue
+
+_DRAIN_S: Final = 0.5
 
 
 class MqttConnection:
@@ -101,14 +104,15 @@ class MqttConnection:
         self._transport.end(self._over(LinkReason.LOST, "closed by us"))
 
     async def close(self) -> None:
-        """Send what waits, then DISCONNECT, so that the broker does not send the will.
+        """Send what leaves within half a second, then DISCONNECT, so that no will is sent.
 
         The caller limits the time; cancelled or not, the socket is closed afterwards.
         """
         try:
             if self._sender is not None and self._sender.queue:
                 self._drained = asyncio.get_running_loop().create_future()
-                await self._transport.first(self._drained)
+                either = (self._drained, self._transport.ended)
+                await asyncio.wait(either, timeout=_DRAIN_S, return_when=asyncio.FIRST_COMPLETED)
             if self.is_open:
                 self._client.disconnect()
                 self._client.loop_write()

@@ -31,8 +31,17 @@ def estimate(
 
 def newest_of(unit: Unit, book: PositionBook) -> Verified | None:
     """The newest position of a unit's terminals; ties by enrolment id."""
-    found = [(book.committed[e].since_ms(), e) for e in unit.terminals if e in book.committed]
-    return book.committed[max(found)[1]] if found else None
+    return _newest(unit, book.committed)
+
+
+def shown_of(unit: Unit, book: PositionBook) -> Verified | None:
+    """The newest that says where, for people: aged and marked, but not gone from the map."""
+    return _newest(unit, book.placed) or newest_of(unit, book)
+
+
+def _newest(unit: Unit, positions: dict[bytes, Verified]) -> Verified | None:
+    found = [(positions[e].since_ms(), e) for e in unit.terminals if e in positions]
+    return positions[max(found)[1]] if found else None
 
 
 def _unusable(newest: Verified | None, now_ms: int) -> str | None:

@@ -59,9 +59,13 @@ class Verified:
 
 @dataclass(slots=True)
 class PositionBook:
-    """The newest position of each enrolment, and those that wait for their commit."""
+    """The newest position of each enrolment, and those that wait for their commit.
+
+    `placed` is the newest that says where: without a fix the last known place is shown, aged.
+    """
 
     committed: dict[bytes, Verified] = field(default_factory=dict)
+    placed: dict[bytes, Verified] = field(default_factory=dict)
     waiting: dict[bytes, Verified] = field(default_factory=dict)
     floors: dict[bytes, tuple[int, int]] = field(default_factory=dict)
 
@@ -83,10 +87,11 @@ class PositionBook:
     def done(self, batch: dict[bytes, Verified]) -> None:
         """The commit is through: from now they may show and decide."""
         self.committed.update(batch)
+        self.placed.update({e: v for e, v in batch.items() if v.position.lat_e7 is not None})
 
     def forget(self, enrolments: set[bytes]) -> None:
         """Of enrolments that no longer exist."""
         for enrolment in enrolments:
-            for book in (self.committed, self.waiting):
+            for book in (self.committed, self.placed, self.waiting):
                 book.pop(enrolment, None)
             self.floors.pop(enrolment, None)

@@ -89,7 +89,10 @@ class Reader:
             await ready
         finally:
             loop.remove_reader(self.fd)
-        data = os.read(self.fd, 65536)
+        try:
+            data = os.read(self.fd, 65536)
+        except BlockingIOError:  # the kernel may wake us for nothing
+            return
         if not data:
             raise OSError("hung up")
         self.got += data
@@ -157,11 +160,13 @@ class Emulator:
     def end(self) -> int:
         """Terminates it; returns the exit code."""
         self._process.terminate()
-        code = self._process.wait(10)
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
-        return code
+        try:
+            return self._process.wait(10)
+        finally:
+            self._process.kill()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe:
+                    pipe.close()
 
     def wait(self, timeout_s: float = 10.0) -> int:
         """Waits for its own end."""

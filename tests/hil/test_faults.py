@@ -46,6 +46,8 @@ def test_faults_are_on_in_their_time_only() -> None:
     assert faults.on("gap")
     faults.begin("hang-up", 2)
     assert faults.on_now() == {"gap", "hangup"}
+    faults.begin("gap", 0)
+    assert faults.on_now() == {"hangup"}
 
 
 def test_an_unknown_fault_or_duration_is_refused() -> None:

@@ -1,7 +1,5 @@
 """The receiver emulator as a process: bytes at the rim of a real pseudo-terminal."""
 
-import asyncio
-import contextlib
 import math
 import random
 import time
@@ -83,7 +81,7 @@ def test_replay_keeps_the_logs_intervals_at_its_rate(log: Path, link: str) -> No
         got = read_serial(link, lambda data: data.count(b"\n") == 20)
         took_s = time.monotonic() - started_s
     assert got == b"".join(checked(line) for line in LINES)
-    assert 19 / 20 <= took_s <= 19 / 20 + 1
+    assert 19 / 20 <= took_s <= 19 / 20 + 4
 
 
 def test_a_log_loops_and_an_ended_one_ends_the_process(log: Path, link: str) -> None:
@@ -109,47 +107,42 @@ def test_line_pacing_slows_the_fastest_replay(log: Path, link: str) -> None:
         assert time.monotonic() - started_s >= length / 1920
 
 
-def metres(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
-    north = (b[0] - a[0]) * 110_770
-    east = (b[1] - a[1]) * 111_320 * math.cos(math.radians(24.513))
+def metres(a: pynmea2.NMEASentence, b: pynmea2.NMEASentence) -> tuple[float, float]:
+    """East and north from a to b."""
+    north = (b.latitude - a.latitude) * 110_770
+    east = (b.longitude - a.longitude) * 111_320 * math.cos(math.radians(a.latitude))
     return east, north
 
 
 def test_a_route_is_driven_within_limits_as_the_sentences_tell(link: str) -> None:
     """20 m/s and 3 m/s², from positions and from speeds, with a corner and an arrival."""
-    points = [[24.513, 117.647], [24.51312, 117.647], [24.51312, 117.64712]]
+    points = [[24.513, 117.647], [24.51309, 117.647], [24.51309, 117.64708]]
     with Emulator("gnss", "--link", link, "--hz", "5", "--at", "24.513,117.647") as emulator:
         emulator.event("ready")
         emulator.tell(do="route", points=points, speed_mps=20, accel_mps2=3)
-        got = read_serial(link, lambda data: data.count(b"RMC") >= 52, 40)
+        got = read_serial(link, lambda data: data.count(b"RMC") >= 40, 40)
         arrived = emulator.event("arrived")
         now = datetime.now(UTC)
     rmc = [s for s in right_sentences(got) if s.sentence_type == "RMC"]
     assert timedelta(0) <= now - rmc[-1].datetime < timedelta(seconds=2)
-    places = [(s.latitude, s.longitude) for s in rmc]
-    assert {(b.datetime - a.datetime).total_seconds() for a, b in pairwise(rmc)} == {0.2}
-    velocities = [
-        (v * math.sin(a), v * math.cos(a))
-        for s in rmc
-        for v, a in [(s.spd_over_grnd * 1852 / 3600, math.radians(s.true_course or 0))]
-    ]
-    steps = [metres(a, b) for a, b in pairwise(places)]
-    assert max(math.hypot(*step) for step in steps) / 0.2 <= 20.2
-    assert max(math.hypot(*v) for v in velocities) > 4
-    hard = [math.dist(a, b) / 0.2 for a, b in pairwise(velocities) if min(*map(norm, (a, b))) > 0.2]
-    assert max(hard) <= 3.05
-    by_second = steps_of_a_second(places)
-    assert max(math.dist(a, b) for a, b in pairwise(by_second)) <= 3.0
+    assert len(rmc) >= 38
+    speeds = [math.hypot(*velocity(s)) for s in rmc]
+    assert 4 < max(speeds) <= 20
+    for a, b in pairwise(rmc):
+        step_s = (b.datetime - a.datetime).total_seconds()
+        assert step_s == pytest.approx(0.2 * round(step_s / 0.2))  # a late epoch is left out
+        assert math.hypot(*metres(a, b)) <= 20 * step_s + 0.1
+        if min(math.hypot(*velocity(a)), math.hypot(*velocity(b))) > 0.2:  # else no course
+            assert math.dist(velocity(a), velocity(b)) <= 3.05 * step_s
     assert arrived["lat"] == pytest.approx(points[-1][0], abs=1e-6)
-    assert places[-1] == pytest.approx((points[-1][0], points[-1][1]), abs=1e-6)
+    assert rmc[-1].latitude == pytest.approx(points[-1][0], abs=1e-6)
+    assert rmc[-1].longitude == pytest.approx(points[-1][1], abs=1e-6)
 
 
-def norm(vector: tuple[float, float]) -> float:
-    return math.hypot(*vector)
-
-
-def steps_of_a_second(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    return [metres(a, b) for a, b in pairwise(places[::5])]
+def velocity(rmc: pynmea2.NMEASentence) -> tuple[float, float]:
+    """East and north, in m/s."""
+    speed, course = rmc.spd_over_grnd * 1852 / 3600, math.radians(rmc.true_course or 0)
+    return speed * math.sin(course), speed * math.cos(course)
 
 
 def test_control_and_events(link: str) -> None:
@@ -169,83 +162,60 @@ def test_control_and_events(link: str) -> None:
     assert b"$GPRMC" in got
 
 
-FAULTS = ("none", "no-fix", "jump", "checksum", "cut", "garbage", "gap", "stall")
+FAULTS = ("no-fix", "jump", "checksum", "cut", "garbage", "gap", "stall")
 
 
 @pytest.mark.parametrize("mode", ["route", "replay"])
-def test_each_fault_shows_at_the_rim_and_passes(mode: str, log: Path, tmp_path: Path) -> None:
+def test_each_fault_shows_at_the_rim_and_passes(mode: str, log: Path, link: str) -> None:
     drive = ["--at", "24.5,117.6", "--hz", "10", "--sentences", "RMC"]
-    source = drive if mode == "route" else [str(log), "--rate", "10", "--loop"]
-    with contextlib.ExitStack() as stack:
-        emulators = {}
-        for kind in FAULTS:
-            arguments = ["--link", str(tmp_path / kind), *source]
-            emulators[kind] = stack.enter_context(Emulator("gnss", *arguments))
-            emulators[kind].event("ready")
-        readers = {kind: stack.enter_context(Reader(str(tmp_path / kind))) for kind in FAULTS}
-        before, during, after = run(watch(emulators, readers))
-    for kind in FAULTS:
-        assert shows(kind, during[kind]), f"{kind}: {during[kind][-300:]!r}"
-        for healthy in (before[kind], after[kind]):
-            assert shows("none", healthy), f"{kind}: {healthy!r}"
-            assert not shows(kind, healthy) or kind == "none"
+    source = drive if mode == "route" else [str(log), "--rate", "20", "--loop"]
+
+    async def work() -> None:
+        with Emulator("gnss", "--link", link, *source) as emulator:
+            emulator.event("ready")
+            with Reader(link) as reader:
+                for kind in FAULTS:
+                    await is_healthy(reader)
+                    emulator.tell(do="fault", kind=kind, seconds=600)
+                    emulator.event("fault")
+                    await is_shown(kind, reader)
+                    emulator.tell(do="fault", kind=kind, seconds=0)
+                    emulator.event("fault_end")
+                await is_healthy(reader)
+
+    run(work(), 60)
 
 
-Seen = dict[str, bytes]
+async def is_healthy(reader: Reader) -> None:
+    """Three good lines, after what may be left of the fault before."""
+    await reader.until(lambda _: True)
+    await reader.until(lambda got: got.count(b"\n") >= 3)
+    got = await reader.until(lambda got: got.count(b"\n") >= 4)
+    whole = right_sentences(got[: got.rindex(b"\n") + 1])
+    assert len(whole) >= 3
+    assert all(s.status == "A" and s.latitude < 24.51 for s in whole)
 
 
-async def watch(
-    emulators: dict[str, Emulator], readers: dict[str, Reader]
-) -> tuple[Seen, Seen, Seen]:
-    """What each port says before, during and after its fault of 0.6 s."""
-    before = {kind: await lines(reader, 3) for kind, reader in readers.items()}
-    for kind, emulator in emulators.items():
-        if kind != "none":
-            emulator.tell(do="fault", kind=kind, seconds=0.6)
-            emulator.event("fault")
-        await readers[kind].until(lambda _: True)  # what came before the fault
-    during = dict(zip(readers, await asyncio.gather(*map(heard, readers.values())), strict=True))
-    for kind, emulator in emulators.items():
-        if kind != "none":
-            emulator.event("fault_end")
-        await readers[kind].until(lambda _: True)
-    after = {}
-    for kind, reader in readers.items():
-        await lines(reader, 2)  # the rest of what was spoilt
-        after[kind] = await lines(reader, 3)
-    return before, during, after
-
-
-async def heard(reader: Reader) -> bytes:
-    """What comes within 0.4 s."""
-    with contextlib.suppress(TimeoutError):
-        await reader.until(lambda _: False, 0.4)
-    got, reader.got = reader.got, b""
-    return got
-
-
-async def lines(reader: Reader, count: int) -> bytes:
-    """So many lines, beginning with a whole one."""
-    await reader.line()
-    got = await reader.until(lambda got: got.count(b"\n") >= count)
-    return b"\r\n" + got[: got.rindex(b"\n") + 1]
+async def is_shown(kind: str, reader: Reader) -> None:
+    """The bytes look as that fault makes them."""
+    await reader.until(lambda _: True)  # what came before the fault
+    if kind in {"gap", "stall"}:
+        with pytest.raises(TimeoutError):
+            await reader.until(lambda got: got.count(b"\n") > 1, 0.5)
+        return
+    await reader.until(lambda got: shows(kind, got))
 
 
 def shows(kind: str, data: bytes) -> bool:
-    """Whether `data` looks as that fault makes it."""
+    """Whether `data` ends as that fault makes it."""
     whole = right_sentences(data)
-    broken = data.count(b"RMC") - len(whole)
-    if kind == "none":
-        return bool(whole) and all(s.status == "A" and s.latitude < 24.51 for s in whole)
     if kind == "no-fix":
         return bool(whole) and whole[-1].status == "V" and not whole[-1].lat
     if kind == "jump":
         return bool(whole) and abs(whole[-1].latitude - 24.5 - 5000 / 111_195) < 1e-4
-    if kind in {"gap", "stall"}:
-        return data.count(b"\n") <= 1
     if kind == "garbage":
-        return any(byte > 126 for byte in data)
-    return broken >= 2
+        return sum(byte > 126 for byte in data) > 20
+    return data.count(b"RMC") - len(whole) > 4  # at either end one may be cut by the reading
 
 
 def test_a_hang_up_by_control_brings_a_new_port_behind_the_link(link: str) -> None:
@@ -259,6 +229,13 @@ def test_a_hang_up_by_control_brings_a_new_port_behind_the_link(link: str) -> No
         assert Path(link).is_symlink()
         read_serial(link, lambda data: data.count(b"RMC") >= 2)
         assert before.name.isdigit()
+
+
+def test_a_planned_fault_comes_at_its_time(link: str) -> None:
+    plan = ["--fault", "hang-up@0.3+0.2", "--fault", "nofix@0.1+30"]
+    with Emulator("gnss", "--link", link, "--at", "24.5,117.6", *plan) as emulator:
+        told = [emulator.event(name) for name in ("ready", "fault", "fault", "fault_end", "ready")]
+    assert [event.get("kind") for event in told] == [None, "nofix", "hangup", "hangup", None]
 
 
 def test_noise_has_its_size_and_wanders_slowly() -> None:

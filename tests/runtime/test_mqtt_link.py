@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from statistics import median
 
 import pytest
@@ -373,19 +372,3 @@ def test_twenty_thousand_messages_at_qos_1_all_arrive_in_order(world: World) -> 
 
     rate = run(test())
     print(f"QoS 1, both ends in one process: {rate:.0f} messages/s")  # noqa: T201
-
-
-def test_the_fixture_folder_is_private(world: World, tmp_path: Path) -> None:
-    """The broker of another test run cannot be reached with these certificates."""
-    other = make_world(tmp_path)
-    try:
-
-        async def test() -> None:
-            async with world.peer("one", port=other.broker.port) as one:
-                with pytest.raises(TimeoutError):
-                    await one.connected(timeout_s=0.5)
-                assert set(one.link.counters.connects_failed) == {LinkReason.WRONG_CERTIFICATE}
-
-        run(test())
-    finally:
-        other.broker.kill()

@@ -231,6 +231,37 @@ def test_a_broker_that_never_acknowledges_does_not_stop_positions(world: World) 
     run(test())
 
 
+def test_places_are_kept_for_the_urgent(world: World) -> None:
+    """Receive maximum 8, and no PUBACK ever: two of the eight are for urgent messages."""
+    heard: list[bytes] = []
+
+    async def script(talk: Talk) -> None:
+        talk.say(bytes.fromhex("20060000 03 210008"))
+        while True:
+            kind, body = await talk.hear()
+            if kind != PINGREQ:
+                heard.append(body)
+
+    async def test() -> None:
+        async with OddBroker(world.pki, script) as broker, peer(world, broker) as one:
+            await one.connected()
+            for _ in range(10):
+                one.link.publish("batch", b"", qos=1)
+            one.link.publish("end", b"", lane=Lane.LATEST)
+            await until(lambda: len(heard) == 7, "six batches, and what needs no place")
+            for number in range(3):
+                one.link.publish("sos", b"%d" % number, qos=1, lane=Lane.URGENT)
+            one.link.publish("end", b"", lane=Lane.LATEST)
+            await until(lambda: len(heard) == 10, "two urgent ones, and what needs no place")
+            one.task.cancel()
+            await until(lambda: len(heard) == 11, "the DISCONNECT, though batches still wait")
+            assert heard.pop() == b""
+            assert [body[-1:] for body in heard if b"sos" in body] == [b"0", b"1"]
+            assert sum(b"batch" in body for body in heard) <= 6
+
+    run(test())
+
+
 def test_two_consumers_are_refused(world: World) -> None:
     async def script(talk: Talk) -> None:
         await talk.hear()

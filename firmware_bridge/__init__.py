@@ -1,0 +1,1 @@
+"""Talks to firmware that is not ours."""
