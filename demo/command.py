@@ -78,6 +78,7 @@ class Demo:
         self.world = World(folder, options.seed, SystemClock(), self._say)
         self._rng = random.Random(options.seed + 1)
         self._calls = 0
+        self._ready_s = 0.0  # N seconds count from here: a slow start costs no call
 
     def _say(self, what: str) -> None:
         self.console.print(f"[dim]demo:[/] {what}")
@@ -88,6 +89,8 @@ class Demo:
             await world.start()
             first_s = await world.first_position()
             self._say(f"first position after {first_s:.1f} s")
+            await world.ready()
+            self._ready_s = world.elapsed_s
             await self._play()
         finally:
             self._take_picture()
@@ -117,8 +120,12 @@ class Demo:
                 live.update(self._screen(), refresh=True)
                 live.stop()
 
+    @property
+    def _elapsed_s(self) -> float:
+        return self.world.elapsed_s - self._ready_s
+
     def _is_over(self) -> bool:
-        elapsed_s = self.world.elapsed_s
+        elapsed_s = self._elapsed_s
         open_ones = self.world.desk.picture.open_incidents()
         if elapsed_s >= self.seconds + EXTRA_S:
             return True
@@ -143,11 +150,10 @@ class Demo:
 
     async def _call(self) -> None:
         """New calls until half of the time; spaced so that there are at least four."""
-        await self.world.ready()
         until_s = self.seconds / 2
-        left_s = max(2.0, until_s - self.world.elapsed_s)
+        left_s = max(2.0, until_s)
         mean_s = min(5.0, left_s / (CALLS_MIN + 2))
-        while self._calls < CALLS_MIN or self.world.elapsed_s < until_s:
+        while self._calls < CALLS_MIN or self._elapsed_s < until_s:
             await self._one_call()
             await asyncio.sleep(self._rng.uniform(0.5, 1.5) * mean_s)
         for crew in self.world.crews.values():

@@ -27,7 +27,7 @@ from runtime.settings import load
 EPILOG: Final = """\
 examples:
   outrider request report --kind theft --priority 1 --lat 24.513 --lon 117.647 --config d07.toml
-  outrider request assign 0017 car-07 --reason voice --config d07.toml
+  outrider request assign i-1-17 621 --reason voice --config d07.toml
   outrider request watch --seconds 10 --config d07.toml
 """
 _COMMON: Final = ("expected_revision", "reason")

@@ -31,7 +31,7 @@ from matcher.refusals import Refusals
 from matcher.registry import Registry
 from matcher.sessions import Sessions, load_sessions
 from matcher.settings import MatcherSettings
-from runtime.faults import StoreFull
+from runtime.faults import ConfigFault, StoreFull
 from runtime.log import Log, get_log
 from runtime.service import Service, run_daemon
 from runtime.settings import load
@@ -49,7 +49,15 @@ def main(config: Path) -> int:
         with Store(settings.files.journal, SCHEMA, clock=service.clock) as store:
             await Centre(settings, store, service, log).run()
 
-    return run_daemon(run)
+    return run_daemon(run, log_level=_log_level(config))
+
+
+def _log_level(config: Path) -> str:
+    """Of a file that may be wrong; `run` says what is wrong with it."""
+    try:
+        return load(config, MatcherSettings).log_level
+    except ConfigFault:
+        return "info"
 
 
 class Centre:
@@ -90,7 +98,7 @@ class Centre:
         self.position_task.reload(store.commit_now(_sealed_positions), registry)
         self.publisher = Publisher(
             engine, self.book, registry, self.keys.dispatch, self.link.publish,
-            self.refusals, self.service.clock,
+            self.refusals, self.service.clock, round(self.settings.statistics_s * 1000),
         )  # fmt: skip
         self.ingest = Ingest(
             registry, engine, self.book, self.logbooks, self.sessions, self.keys,
@@ -142,6 +150,7 @@ class Centre:
         progress = self.service.watch("ingest", 30)
         async for event in self.link.events(progress.made):
             if event.is_new_connection:
+                await self.engine.settled()
                 self.publisher.show_all()
                 self.outbox.repeat_all()
             elif event.is_own:

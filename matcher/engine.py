@@ -47,6 +47,16 @@ class Engine:
         """Transactions in the journal."""
         return self._journal.seq
 
+    @property
+    def is_settled(self) -> bool:
+        """False while a decision is on its way to the disk: what the board says may not hold."""
+        return not self._lock.locked()
+
+    async def settled(self) -> None:
+        """Wait for a decision that is on its way."""
+        async with self._lock:
+            return
+
     def now_ms(self) -> int:
         """UTC that never runs back within this process: answer times survive a stepped clock."""
         self._last_ms = max(self._last_ms, self._clock.utc_ms())

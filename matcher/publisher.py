@@ -25,7 +25,6 @@ from runtime.clock import Clock
 
 UNIT_INTERVAL_MS = 1_000
 ALERT_INTERVAL_MS = 10_000
-STATISTICS_INTERVAL_MS = 5_000
 SWEEP_S = 0.1
 
 
@@ -53,6 +52,7 @@ class Publisher:
         publish: Publish,
         refusals: Refusals,
         clock: Clock,
+        statistics_ms: int,
     ) -> None:
         self.registry = registry
         self._engine, self._book, self._key = engine, book, key
@@ -63,7 +63,7 @@ class Publisher:
         self._freshness: dict[str, Freshness] = {}
         self._alert_due_ms: dict[str, int] = {}
         self._alert_repeats: dict[str, int] = {}
-        self._statistics_due_ms = 0
+        self._statistics_ms, self._statistics_due_ms = statistics_ms, 0
         self.positions_taken = 0
 
     @property
@@ -169,6 +169,8 @@ class Publisher:
             self.sweep(self._clock.monotonic_ms(), self._engine.now_ms())
 
     def sweep(self, monotonic_ms: int, now_ms: int) -> None:
+        if not self._engine.is_settled:
+            return
         for unit_id, unit in self._board.units.items():
             if self._freshness.get(unit_id) != views.freshness(unit, self._book, now_ms):
                 self._dirty.add(unit_id)
@@ -182,7 +184,7 @@ class Publisher:
             if due_ms <= monotonic_ms:
                 self._show_alert(alert_id)
         if monotonic_ms >= self._statistics_due_ms:
-            self._statistics_due_ms = monotonic_ms + STATISTICS_INTERVAL_MS
+            self._statistics_due_ms = monotonic_ms + self._statistics_ms
             payload = views.statistics(
                 self._board, self._refusals.counts, self.positions_taken, now_ms
             )

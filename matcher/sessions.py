@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from matcher.core.commands import RaiseTerm
 from matcher.engine import Engine
 from matcher.logbooks import Logbooks
 from matcher.registry import TerminalPeer
@@ -62,11 +63,13 @@ class Sessions:
             new = Session(birth.boot, birth.connection, birth.nonce)
             await self._store.commit(lambda db: _keep(db, peer.enrolment, new, birth.logbook))
             self._sessions[peer.enrolment] = new
+        terminal = self._engine.board.terminals.get(peer.enrolment)
+        if terminal is not None and _is_ahead(birth, self._engine.board.term, terminal.counter):
+            await self._engine.run(RaiseTerm(now_ms, birth.term))
         version, trust = self._trust()
         if birth.versions.trust < version:
             self._publish(peer.topic_order, trust, urgent=True)
         state = self._logbooks.state(peer, birth.logbook)
-        terminal = self._engine.board.terminals.get(peer.enrolment)
         welcome = Welcome(
             birth.nonce, now_ms, self._engine.board.term, highest, birth.logbook,
             state.n, state.head, terminal.logon if terminal else None,
@@ -76,6 +79,11 @@ class Sessions:
         )
         self._publish(peer.topic_order, sealed, urgent=True)
         self._repeat(peer.enrolment)
+
+
+def _is_ahead(birth: Birth, term: int, counter: int) -> bool:
+    """Whether the terminal has seen numbers that this journal has not given."""
+    return birth.term > term or (birth.term == term and birth.order_floor > counter)
 
 
 def _highest_boot(last: Session | None, birth: Birth) -> int:

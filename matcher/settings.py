@@ -50,4 +50,5 @@ class MatcherSettings(Settings):
     files: FilesSettings = FilesSettings()
     unit: tuple[UnitSettings, ...] = ()
     position_commit_ms: Annotated[int, Field(ge=10, le=1000)] = 100
+    statistics_s: Annotated[float, Field(ge=0.2, le=60)] = 5.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"

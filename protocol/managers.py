@@ -73,21 +73,21 @@ class UnitProperties(_Model):
     kind: UnitKind
     status: StatusWord
     freshness: Freshness
-    position_time: Time | None = Field(None, description="the fix's own time")
-    received_time: Time | None = Field(None, description="when the centre received it")
+    position_time: Time | None = Field(default=None, description="the fix's own time")
+    received_time: Time | None = Field(default=None, description="when the centre received it")
     next_s: Annotated[int, Field(ge=1, le=30)] | None = Field(
-        None, description="the next position was promised within this time of the last"
+        default=None, description="the next position was promised within this time of the last"
     )
-    accuracy_m: Measure | None = Field(None, description="68 % radius")
+    accuracy_m: Measure | None = Field(default=None, description="68 % radius")
     sog_mps: Measure | None = None
     cog_deg: Annotated[float, Field(ge=0, lt=360, allow_inf_nan=False)] | None = None
     fix: Literal["none", "2d", "3d"] = "none"
     flags: tuple[FlagWord, ...] = ()
     terminal: Name | None = None
-    logon: Count | None = Field(None, description="log-on number in force")
+    logon: Count | None = Field(default=None, description="log-on number in force")
     incident: Name | None = None
     order: Name | None = None
-    hold: bool = Field(False, description="kept out of automatic dispatch")
+    hold: bool = Field(default=False, description="kept out of automatic dispatch")
 
 
 class UnitFeature(_Model):
@@ -152,7 +152,7 @@ class IncidentState(_Model):
     times: IncidentTimes
     revision: Annotated[int, Field(ge=1)]
     waiting_reason: Annotated[str, Field(max_length=200)] | None = Field(
-        None, description="why it is short of its plan without an open offer"
+        default=None, description="why it is short of its plan without an open offer"
     )
     disposition: Code | None = None
 
@@ -169,7 +169,7 @@ class Alert(_Model):
     text: Annotated[str, Field(max_length=400)]
     text_zh: Annotated[str, Field(max_length=400)]
     acknowledged_by: Annotated[str, Field(max_length=64)] | None = None
-    repeats: Count = Field(0, description="how often it was published before")
+    repeats: Count = Field(default=0, description="how often it was published before")
 
 
 class ResponseTimes(_Model):

@@ -22,6 +22,7 @@ from protocol.order import (
 from protocol.words import Status
 
 _CODE = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
+_REACHED = ("shown", "kept")  # the terminal has it and will show it
 _DEPARTS = (Answer.EN_ROUTE, Answer.ON_SCENE)
 
 
@@ -143,7 +144,11 @@ def _on_delivered(draft: Draft, terminal: Terminal, body: entries.Delivered, at_
             "wrong_logon", order.order, f"{order.unit}: order was for another log-on",
             unit=order.unit, incident=order.incident, order=order.order,
         )  # fmt: skip
-    elif body.revision is not None and allows(OrderState(order.state), OrderStep.DELIVER):
+    elif (
+        body.outcome in _REACHED
+        and body.revision is not None
+        and allows(OrderState(order.state), OrderStep.DELIVER)
+    ):
         draft.step(
             order, OrderStep.DELIVER, f"terminal:{terminal.device}", AnswerMeans.AUTOMATIC,
             at_ms=_happened(draft, order, at_ms),

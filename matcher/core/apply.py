@@ -135,6 +135,7 @@ def _order_issued(board: Board, e: ev.OrderIssued) -> None:
         e.expires_ms, e.answer_s, e.issuer, e.eta_ms, times_ms={OrderState.ISSUED: e.at_ms},
     )  # fmt: skip
     board.offered_ids.add(e.order)
+    incident.passed.discard(e.unit)  # a person may send again whom a rule passed over
     incident.orders.append(e.order)
     incident.revision += 1
     if e.kind in (OrderKind.ASSIGN, OrderKind.BACKUP):

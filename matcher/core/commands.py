@@ -28,6 +28,14 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
+class RaiseTerm:
+    """A terminal has seen a later term than ours: this journal is an older one, restored."""
+
+    now_ms: int
+    above: int
+
+
+@dataclass(frozen=True, slots=True)
 class TakeIdentities:
     now_ms: int
     version: int
@@ -78,5 +86,7 @@ class Tick:
     estimates: tuple[Estimates, ...]
 
 
-Command: TypeAlias = Begin | TakeIdentities | ManagerRequest | EntryCame | RaiseAlert | Tick
+Command: TypeAlias = (
+    Begin | RaiseTerm | TakeIdentities | ManagerRequest | EntryCame | RaiseAlert | Tick
+)
 COMMANDS: Final = Command.__args__

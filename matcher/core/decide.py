@@ -16,6 +16,7 @@ from matcher.core.commands import (
     Estimates,
     ManagerRequest,
     RaiseAlert,
+    RaiseTerm,
     TakeIdentities,
     Tick,
 )
@@ -26,6 +27,7 @@ from protocol import entry as entries
 from protocol import request as rq
 from protocol.order import OrderState, OrderStep
 
+TERM_JUMP_MAX = 100_000  # a term per start; beyond it somebody is lying
 SHORT_AT_ONCE_MAX = 50  # incidents looked at in one command; the rest waits for the next tick
 
 
@@ -35,6 +37,8 @@ def decide(board: Board, command: Command) -> list[ev.Event]:
     match command:
         case Begin():
             _begin(draft, command)
+        case RaiseTerm():
+            _raise_term(draft, command.above)
         case TakeIdentities():
             _take_identities(draft, command)
         case ManagerRequest():
@@ -122,13 +126,29 @@ def _fill_all(draft: Draft, estimates: dict[str, Estimates]) -> None:
 
 def _begin(draft: Draft, command: Begin) -> None:
     """Take over: a new term, and every open undelivered message again under it."""
-    undelivered = {e: tuple(waiting) for e, waiting in draft.board.outbound.items() if waiting}
-    draft.emit(ev.TermBegan(command.now_ms, draft.board.term + 1))
+    _new_term(draft, draft.board.term + 1)
     draft.emit(ev.FleetConfigured(command.now_ms, command.mode, command.units))
+
+
+def _new_term(draft: Draft, term: int) -> None:
+    undelivered = {e: tuple(waiting) for e, waiting in draft.board.outbound.items() if waiting}
+    draft.emit(ev.TermBegan(draft.now_ms, term))
     for enrolment in sorted(undelivered):
         for waiting in undelivered[enrolment]:
-            if waiting.expires_ms > command.now_ms:
+            if waiting.expires_ms > draft.now_ms:
                 draft.queue_again(enrolment, waiting)
+
+
+def _raise_term(draft: Draft, above: int) -> None:
+    """After a restore: numbers of our term may have been used before, so begin a later one."""
+    board = draft.board
+    if above < board.term:
+        return
+    if above > board.term + TERM_JUMP_MAX:
+        draft.alert("impossible_term", str(above), f"a terminal claims term {above}")
+        return
+    draft.alert("restored_journal", str(above), f"terminals have seen term {above}; taking it over")
+    _new_term(draft, above + 1)
 
 
 def _take_identities(draft: Draft, command: TakeIdentities) -> None:

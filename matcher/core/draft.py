@@ -62,11 +62,17 @@ class Draft:
         unit: str | None = None,
         incident: str | None = None,
         order: str | None = None,
+        again: bool = False,
     ) -> None:
-        """Raise an alert once per subject."""
-        alert = f"{kind.replace('_', '-')}-{subject}"
-        if alert not in self.board.alerts:
-            self.emit(ev.AlertRaised(self.now_ms, alert, kind, unit, incident, order, text))
+        """Raise an alert once per subject; with `again` once more after it was acknowledged."""
+        first = alert = f"{kind.replace('_', '-')}-{subject}"
+        times = 1
+        while (known := self.board.alerts.get(alert)) is not None:
+            if known.acknowledged_by is None or not again:
+                return
+            times += 1
+            alert = f"{first}-{times}"
+        self.emit(ev.AlertRaised(self.now_ms, alert, kind, unit, incident, order, text))
 
     # --- messages to terminals -------------------------------------------------------------
 

@@ -77,7 +77,7 @@ def _wait(draft: Draft, incident: Incident, ranking: Ranking) -> None:
     draft.emit(ev.IncidentWaits(draft.now_ms, incident.incident, reason))
     draft.alert(
         "short_of_plan", incident.incident, f"{incident.number}: {reason}",
-        incident=incident.incident,
+        incident=incident.incident, again=True,
     )  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def _recommend(draft: Draft, incident: Incident, ranking: Ranking) -> None:
     draft.emit(ev.IncidentWaits(draft.now_ms, incident.incident, "waits for a dispatcher"))
     draft.alert(
         "recommendation", incident.incident, f"{incident.number}: {best or 'no unit'}",
-        incident=incident.incident,
+        incident=incident.incident, again=True,
     )  # fmt: skip
 
 

@@ -54,7 +54,8 @@ def _make_reader(kind: Any) -> Reader:
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         parts = [_reader(hints[field.name]) for field in fields(kind)]
-        return lambda value: kind(*(part(v) for part, v in zip(parts, value, strict=True)))  # type: ignore[operator]
+        # fields added later have defaults, so a shorter, older record is still read
+        return lambda value: _made(kind, parts, value)
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
         return _tuple_reader(args)
@@ -68,6 +69,12 @@ def _make_reader(kind: Any) -> Reader:
     if isinstance(kind, type) and kind in (int, str, bytes, bool):
         return lambda value: value
     return typing.cast(Reader, kind)  # an enumeration: made from its value
+
+
+def _made(kind: Any, parts: list[Reader], value: list[Any]) -> Any:
+    if len(value) > len(parts):
+        raise ValueError(f"{kind.__name__}: {len(value)} fields; made by a newer version")
+    return kind(*(part(v) for part, v in zip(parts, value, strict=False)))
 
 
 def _tuple_reader(args: tuple[Any, ...]) -> Reader:

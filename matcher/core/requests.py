@@ -161,7 +161,6 @@ def _assign(
         slot = max(o.slot for o in draft.board.orders_of(incident)) + 1
     if slot > SLOTS_MAX:
         raise NotDone("too_many_units", f"{incident.incident} has {SLOTS_MAX} places")
-    incident.passed.discard(unit.unit)
     ranking = rank(draft.board, incident, estimates.get(incident.incident))
     order = issue(draft, incident, unit.unit, slot, ranking, RULE_PERSON, person)
     fill(draft, incident, estimates.get(incident.incident))

@@ -7,6 +7,7 @@ import sqlite3
 import cbor2
 
 from matcher.core import records
+from matcher.core.apply import apply
 from matcher.core.board import Board
 from matcher.core.decide import decide
 from matcher.journal.journal import CHAIN_START, next_chain, rows
@@ -26,7 +27,7 @@ def verify(db: sqlite3.Connection) -> list[str]:
 def _check_transactions(db: sqlite3.Connection) -> list[str]:
     """Each row joins the chain, and its command, decided again, gives the same events."""
     faults: list[str] = []
-    board, seq, link = Board(), 0, CHAIN_START
+    board, applied, seq, link = Board(), Board(), 0, CHAIN_START
     for row in rows(db):
         if row.seq != seq + 1:
             faults.append(f"transaction {seq + 1}: missing")
@@ -36,6 +37,10 @@ def _check_transactions(db: sqlite3.Connection) -> list[str]:
         again = records.encode_all(decide(board, row.decision().command))
         if again != row.events:
             return [*faults, f"transaction {row.seq}: the core decides otherwise"]
+        for event in row.decision().events:
+            apply(applied, event)
+    if board.digest() != applied.digest():
+        faults.append("the events alone do not give the state that was decided on")
     return faults
 
 

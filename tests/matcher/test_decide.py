@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from matcher.core.board import IncidentState
+from matcher.core.apply import apply
+from matcher.core.board import Board, IncidentState
+from matcher.core.commands import RaiseTerm
 from protocol import entry as entries
 from protocol.datum import from_wgs84
 from protocol.dispatch import Cancel, Confirm, ConfirmState
@@ -288,3 +290,45 @@ def test_a_gcj02_report_is_the_same_place_as_its_wgs84_twin() -> None:
     assert place.datum == "wgs84"
     assert place.source == "caller (gcj02)"
     assert (place.lat_e7, place.lon_e7) == (245130000, 1176470000)
+
+
+def test_person_may_send_again_whom_a_rule_passed_over_and_replay_agrees() -> None:
+    fleet = FleetUnderTest({"a": 1_000, "b": 2_000})
+    incident = fleet.report()
+    fleet.deliver("a")
+    fleet.answer(fleet.orders(incident)[0], Answer.DECLINE)
+    fleet.request({"verb": "assign", "incident": incident.incident, "unit": "a"})
+    assert "a" not in incident.passed
+    replayed = Board()
+    for event in fleet.events:
+        apply(replayed, event)
+    assert replayed.digest() == fleet.board.digest()
+
+
+def test_shortage_alarms_again_after_it_was_acknowledged() -> None:
+    fleet = FleetUnderTest({"a": 1_000})
+    fleet.request({"verb": "hold", "unit": "a", "on": True})
+    incident = fleet.report()
+    fleet.request({"verb": "acknowledge", "alert": f"short-of-plan-{incident.incident}"})
+    fleet.request({"verb": "hold", "unit": "a", "on": False})
+    fleet.wait(1)
+    fleet.deliver("a")
+    fleet.answer(fleet.orders(incident)[0], Answer.DECLINE)
+    assert [a for a in fleet.board.alerts if a.startswith("short-of-plan")] == [
+        f"short-of-plan-{incident.incident}",
+        f"short-of-plan-{incident.incident}-2",
+    ]
+
+
+def test_restored_journal_takes_a_term_above_what_terminals_have_seen() -> None:
+    fleet = FleetUnderTest({"a": 1_000})
+    (order,) = fleet.orders(fleet.report())
+    fleet.do(RaiseTerm(fleet.now_ms, 7))
+    assert fleet.board.term == 8
+    (waiting,) = fleet.board.outbound[b"a".ljust(16, b".")]
+    assert (waiting.term, waiting.counter, waiting.before) == (8, 1, ((1, 1),))
+    assert "restored_journal" in fleet.alert_kinds()
+    fleet.do(RaiseTerm(fleet.now_ms, 4_000_000_000))
+    assert fleet.board.term == 8
+    assert "impossible_term" in fleet.alert_kinds()
+    assert order.is_open
