@@ -51,7 +51,9 @@ class Update:
 
 @dataclass(slots=True)
 class _Waiting:
+    topic: str = ""
     reply: Reply | None = None
+    refused: str | None = None  # by the broker
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -78,6 +80,7 @@ class ManagerClient:
             subscriptions=((self.seals.reply_topic, 1), *watch),
             rng=self._rng,
             log=get_log("manager", self._clock),
+            on_refused=self._on_refused,
         )
         self._waiting: dict[str, _Waiting] = {}
         self._updates: asyncio.Queue[Update] = asyncio.Queue(UPDATES_MAX)
@@ -116,7 +119,7 @@ class ManagerClient:
         if asked.request_id in self._waiting or len(self._waiting) >= WAITING_MAX:
             raise ValueError(f"{asked.request_id} waits already, or {WAITING_MAX} others do")
         topic, sealed = self.seals.seal(asked)
-        waiting = self._waiting[asked.request_id] = _Waiting()
+        waiting = self._waiting[asked.request_id] = _Waiting(topic)
         try:
             return await self._repeated(asked, topic, sealed, waiting)
         finally:
@@ -132,6 +135,9 @@ class ManagerClient:
         end_ms = self._clock.monotonic_ms() + life_ms
         attempt = 0
         while waiting.reply is None:
+            if waiting.refused is not None:
+                remedy = "use an identity whose person has the role for this verb"
+                raise NoReply(topic, "the broker lets it not through", waiting.refused, remedy)
             left_ms = end_ms - self._clock.monotonic_ms()
             if left_ms <= 0:
                 remedy = "ask again, once the cause is mended"
@@ -168,6 +174,12 @@ class ManagerClient:
                     self._tell(event.detail)
                     if self._on_trouble is not None:
                         self._on_trouble(event.detail)
+
+    def _on_refused(self, refusal: str) -> None:
+        for waiting in self._waiting.values():
+            if refusal.startswith(waiting.topic):
+                waiting.refused = refusal
+                waiting.wake.set()
 
     def _tell(self, trouble: str) -> None:
         self.trouble = trouble

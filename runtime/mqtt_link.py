@@ -62,14 +62,17 @@ class MqttLink:
         make_will: Callable[[int], Will | None] | None = None,
         check_peer: Callable[[bytes], None] | None = None,
         own_topics: Sequence[str] = (),
+        on_refused: Callable[[str], None] | None = None,
     ) -> None:
         """`make_will` is asked before each CONNECT with the connection's number; `check_peer` gets
         the server's certificate (DER) after each handshake and may raise PeerRefused; `own_topics`
-        are read too, without what we say there ourselves."""
+        are read too, without what we say there ourselves; `on_refused` gets the topic and reason
+        of a message that the broker refused."""
         self.counters = LinkCounters()
         self._settings = settings
         self._subscriptions = subscription_list(subscriptions, own_topics)
         self._make_will, self._check_peer, self._log = make_will, check_peer, log
+        self._tell_refused = on_refused or (lambda _refusal: None)
         self._backoff = Backoff(
             settings.backoff_base_s, settings.backoff_cap_s, settings.handshake_interval_s, rng
         )
@@ -290,6 +293,7 @@ class MqttLink:
     def _on_refused(self, refusal: str) -> None:
         self.counters.dropped["refused by the broker"] += 1
         self._log.limited("mqtt_publish_refused", refusal)
+        self._tell_refused(refusal)
 
     def _dropped(self, reason: str) -> bool:
         self.counters.dropped[reason] += 1

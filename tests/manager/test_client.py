@@ -25,6 +25,11 @@ from tests.manager.centre import MANAGER, Centre, centre_at, manager_settings, s
 DEADLINE_S = 20.0
 
 
+def flipped(message: bytes) -> bytes:
+    """One bit of the signature's end: never the same bytes again."""
+    return message[:-1] + bytes([message[-1] ^ 1])
+
+
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     made = Fleet(tmp_path_factory.mktemp("fleet"), real_now_ms())
@@ -126,7 +131,7 @@ def forged(kind: str, fleet: Fleet) -> Callable[[Centre, Common, int], list[byte
             "own key": lambda: centre.sealed(false, key=own),
             "other role": lambda: centre.sealed(false, key=receipt),
             "other enrolment": lambda: centre.sealed(false, enrolment=bytes(16)),
-            "altered": lambda: centre.sealed(false)[:-1] + b"\0",
+            "altered": lambda: flipped(centre.sealed(false)),
             "plain": lambda: b'{"outcome":"refused"}',
             "unasked": lambda: centre.sealed(false.model_copy(update={"request_id": "other-one"})),
         }
