@@ -106,6 +106,9 @@ class Agent:
                 tasks.create_task(housekeeping.keep_orders_current(self._terminal), name="orders")
                 tasks.create_task(housekeeping.prune_and_save(self._terminal), name="prune")
                 tasks.create_task(self._report_health(), name="health")
+                tasks.create_task(
+                    housekeeping.watch_role_keys(self._terminal, self._seals), name="role keys"
+                )
                 tasks.create_task(self._beat(), name="beat")
                 self._service.ready(f"boot {self._logbook.boot}")
         finally:
@@ -229,7 +232,7 @@ class Agent:
 
     def _on_fix(self, fix: Fix) -> None:
         self._whereabouts.fix(fix)
-        self._devices.fix_came()
+        self._devices.show_soon()
 
     def _view(self) -> device.State:
         newest = self._newest

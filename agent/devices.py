@@ -5,6 +5,7 @@ full disk nothing is said, so the device repeats. A line that is no message is r
 that names the field. Watchers get a `State` at once after each change of orders or status.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -20,7 +21,7 @@ from runtime.log import get_log
 
 log = get_log("devices")
 
-FIX_STATES_S: Final = 1.0  # a new fix alone shows at most so often
+IDLE_STATES_MS: Final = 1000  # a new fix alone shows at most so often
 WATCHERS_MAX: Final = 8
 
 
@@ -30,8 +31,10 @@ class Devices:
     def __init__(self, terminal: Terminal, view: Callable[[], device.State]) -> None:
         self._terminal, self._view = terminal, view
         self._watching: dict[int, Client] = {}
-        self._fix_shown_ms = 0
+        self._shown_ms = 0
+        self._later: asyncio.TimerHandle | None = None
         terminal.on_change(self._show)
+        terminal.on_stir(self.show_soon)
 
     async def handle(self, client: Client, line: bytes) -> None:
         try:
@@ -61,11 +64,15 @@ class Devices:
     def closed(self, client: Client) -> None:
         self._watching.pop(client.number, None)
 
-    def fix_came(self) -> None:
-        """Watchers see where they are, once a second at most."""
-        now_ms = self._terminal.timekeeper.uptime_ms()
-        if self._watching and now_ms - self._fix_shown_ms >= FIX_STATES_S * 1000:
+    def show_soon(self) -> None:
+        """A new fix, a figure: watchers see it, but such changes once a second at most."""
+        if not self._watching or self._later is not None:
+            return
+        left_ms = self._shown_ms + IDLE_STATES_MS - self._terminal.timekeeper.uptime_ms()
+        if left_ms <= 0:
             self._show()
+        else:
+            self._later = asyncio.get_running_loop().call_later(left_ms / 1000, self._show)
 
     async def _event(self, client: Client, event: device.Event) -> None:
         try:
@@ -113,9 +120,12 @@ class Devices:
         _send(client, self._view())
 
     def _show(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         if not self._watching:
             return
-        self._fix_shown_ms = self._terminal.timekeeper.uptime_ms()
+        self._shown_ms = self._terminal.timekeeper.uptime_ms()
         line = device.encode(self._view()).rstrip(b"\n")
         for client in tuple(self._watching.values()):
             client.send(line)

@@ -76,8 +76,11 @@ class GnssTask:
 
     def _feed(self, chunk: bytes) -> int:
         """How many sentences were taken."""
+        return self._take(self._framer.feed(chunk))
+
+    def _take(self, sentences: list[bytes]) -> int:
         taken = 0
-        for raw in self._framer.feed(chunk):
+        for raw in sentences:
             sentence = self._gate.accept(raw)
             if sentence is not None:
                 taken += 1
@@ -85,6 +88,7 @@ class GnssTask:
         return taken
 
     def _flush(self) -> None:
+        self._take(self._framer.pause())
         self._judge(self._assembler.flush())
 
     def _judge(self, fixes: list[Fix]) -> None:

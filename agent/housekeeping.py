@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from agent.core import orders
+from agent.seals import Seals
 from agent.terminal import Terminal
 from agent.waiting import wait_at_most
-from protocol.entry import Health
+from protocol.entry import Alarm, Health
 from runtime.faults import StoreBusy, StoreFull
 from runtime.log import get_log
 
@@ -41,6 +42,18 @@ async def report_health(
         await asyncio.sleep(interval_s)
         found = sorted((name[:NAME_CHARS_MAX], max(0, value)) for name, value in figures().items())
         await terminal.note(Health(tuple(found[:FIGURES_MAX])))
+
+
+async def watch_role_keys(terminal: Terminal, seals: Seals) -> None:
+    """An alarm an hour while the centre's keys are past their end and hold on grace only."""
+    while True:
+        now = terminal.timekeeper.now()
+        ended = seals.ended_roles(now.utc_ms) if now.trusted else ()
+        if ended:
+            log.error("role_keys_ended", roles=",".join(ended), remedy="a new trust document")
+            text = f"keys of {', '.join(ended)} are past their end; they hold 72 h more"
+            await terminal.note(Alarm("role_keys_ended", text))
+        await asyncio.sleep(PRUNE_EVERY_S if ended else IDLE_S)
 
 
 async def prune_and_save(terminal: Terminal) -> None:

@@ -2,7 +2,8 @@
 
 At once outbox, evidence and black box: nothing leaves it before the centre's sealed receipt. One
 file with the terminal's other state, so that a decision, its messages and its entries are one
-transaction. Called by the terminal and the uplink; statements are in `logbook_file`.
+transaction. Called by the terminal and the uplink; the statements are in `logbook_file` and
+`logbook_chain`.
 """
 
 import secrets
@@ -10,18 +11,24 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, TypeAlias
 
+from agent import logbook_chain as chain
 from agent import logbook_file as file
-from agent.logbook_file import Book, Change, MakeChange, Row
+from agent.logbook_chain import Book, Row
+from agent.logbook_file import Change, MakeChange
 from agent.version import VERSION
 from protocol.entry import Alarm, Body, Start
+from protocol.fields import TIME_MS_MAX
 from runtime.store import Store
 
 KEPT_MS: Final = 7 * 24 * 3_600_000
 PRUNE_AT_ONCE: Final = 500
-URGENT_READ_MAX: Final = 256
+URGENT_READ_MAX: Final = 32
 _CLEAN, _BOOT, _FLOOR = "clean", "boot", "floor_ms"
+
+
+End: TypeAlias = tuple[int, bytes]  # number and chain value of the newest entry
 
 
 class Fit(Enum):
@@ -71,23 +78,23 @@ class Logbook:
         `make_start(boot, start)` gives the change whose first entry holds `start`.
         """
 
-        def work(c: sqlite3.Connection) -> tuple[int, Book, tuple[Row, ...]]:
+        def work(c: sqlite3.Connection) -> tuple[int, Book, End]:
             loaded = _load(c)
             boot = loaded.boot + 1
             file.put_meta(c, {_BOOT: boot, _CLEAN: 0})
-            old = file.newest_book(c)
+            old = chain.newest_book(c)
             if old is not None and old.enrolment == self._enrolment:
                 rows = file.apply(c, lambda _n: make_start(boot, start_of(loaded.unclean)))
-                return boot, old, rows
-            rows = self._begin_book(
+                return boot, old, (rows[-1].n, rows[-1].head)
+            end = self._begin_book(
                 c, old, lambda n, head: make_start(boot, start_of(loaded.unclean, n, head))
             )
-            book = file.newest_book(c)
+            book = chain.newest_book(c)
             assert book is not None
-            return boot, book, rows
+            return boot, book, end
 
-        self.boot, self._book, rows = self._store.commit_now(work)
-        self._advance(rows)
+        self.boot, self._book, end = self._store.commit_now(work)
+        self.synced_n, self.synced_head = end
 
     async def commit(self, make: MakeChange) -> tuple[Row, ...]:
         """Commit a change; returns its entries once they are synced.
@@ -109,13 +116,13 @@ class Logbook:
 
     async def read(self, first: int, last: int, bytes_max: int) -> tuple[Row, ...]:
         book = self.book
-        return await self._store.read(lambda c: file.read_rows(c, book, first, last, bytes_max))
+        return await self._store.read(lambda c: chain.read_rows(c, book, first, last, bytes_max))
 
     async def urgent_waiting(self) -> list[int]:
         """Numbers of urgent entries without a receipt, the newest of them, ascending."""
         book = self.book
         return await self._store.read(
-            lambda c: file.urgent_after(c, book, book.receipted_n, URGENT_READ_MAX)
+            lambda c: chain.urgent_after(c, book, book.receipted_n, URGENT_READ_MAX)
         )
 
     async def judge(self, book_id: bytes, n: int, head: bytes) -> Fit:
@@ -125,7 +132,7 @@ class Logbook:
             return Fit.OTHER_BOOK
         if n < book.base_n or n == 0:
             return Fit.UNCHECKED
-        own = await self._store.read(lambda c: file.head_at(c, book, n))
+        own = await self._store.read(lambda c: chain.head_at(c, book, n))
         return Fit.FITS if own == head else Fit.DIFFERS
 
     async def receipted(self, n: int, ranges: Sequence[tuple[int, int]]) -> None:
@@ -133,8 +140,8 @@ class Logbook:
         book = self.book
 
         def work(c: sqlite3.Connection) -> Book:
-            file.put_receipt(c, book, n, ranges)
-            fresh = file.newest_book(c)
+            chain.put_receipt(c, book, n, ranges)
+            fresh = chain.newest_book(c)
             assert fresh is not None
             return fresh
 
@@ -143,24 +150,30 @@ class Logbook:
     async def renew(self, make_start: Callable[[Body], Change], alarm: Alarm) -> None:
         """Close this logbook and begin another that names it; what has no receipt moves over."""
 
-        def work(c: sqlite3.Connection) -> tuple[Book, tuple[Row, ...]]:
-            old = file.newest_book(c)
-            rows = self._begin_book(
+        def work(c: sqlite3.Connection) -> tuple[Book, End]:
+            old = chain.newest_book(c)
+            end = self._begin_book(
                 c, old, lambda n, head: make_start(start_of(False, n, head)),
                 make_start(alarm),
             )  # fmt: skip
-            book = file.newest_book(c)
+            book = chain.newest_book(c)
             assert book is not None
-            return book, rows
+            return book, end
 
-        self._book, rows = await self._store.commit(work)
-        self.synced_n = 0
-        self._advance(rows)
+        self._book, (self.synced_n, self.synced_head) = await self._store.commit(work)
 
-    async def prune(self, now_ms: int) -> None:
-        """Forget what has been receipted for 7 days."""
-        before_ms = now_ms - KEPT_MS
-        self._book = await self._store.commit(lambda c: file.prune(c, before_ms, PRUNE_AT_ONCE))
+    async def prune(self, now_ms: int) -> bool:
+        """Forget what has been receipted for 7 days; whether there was any of it."""
+        return await self._forget(now_ms - KEPT_MS)
+
+    async def make_room(self) -> bool:
+        """Space is needed: forget what is receipted, however young; whether there was any."""
+        return await self._forget(TIME_MS_MAX)
+
+    async def _forget(self, before_ms: int) -> bool:
+        before = self.book
+        self._book = await self._store.commit(lambda c: chain.prune(c, before_ms, PRUNE_AT_ONCE))
+        return self._book.base_n != before.base_n
 
     async def keep_floor(self, floor_ms: int) -> None:
         """The clock's floor, for a start without any clock."""
@@ -176,16 +189,15 @@ class Logbook:
         old: Book | None,
         make_start: Callable[[bytes | None, bytes | None], Change],
         *more: Change,
-    ) -> tuple[Row, ...]:
+    ) -> End:
         """A new logbook: Start (which names the old one), `more`, then what has no receipt."""
-        old_head = None if old is None else file.last_of(c, old)[1]
-        moved = [] if old is None else file.unreceipted(c, old)
-        book = file.begin_book(c, secrets.token_bytes(16), self._enrolment, self._public_key)
+        old_head = None if old is None else chain.last_of(c, old)[1]
+        book = chain.begin_book(c, secrets.token_bytes(16), self._enrolment, self._public_key)
         rows = file.apply(c, lambda _n: make_start(None if old is None else old.id, old_head))
         for change in more:
             rows += file.apply(c, lambda _n, change=change: change)  # type: ignore[misc]
-        last = rows[-1]
-        return rows + file.append(c, book, last.n, last.head, moved)
+        n, head = rows[-1].n, rows[-1].head
+        return (n, head) if old is None else chain.move_unreceipted(c, old, book, n, head)
 
     def _advance(self, rows: Sequence[Row]) -> None:
         if rows and rows[-1].n > self.synced_n:

@@ -2,7 +2,7 @@
 
     meta      boot, clean end, clock floor, order window, crew, newest trust document
     book      one row a logbook: its id, what of it was pruned, what the centre has receipted
-    entry     id = book << 32 | n, h(n), the entry's bytes
+    entry     id = book << 32 | n, the entry's bytes, h(n) with every 32nd
     card, cancel   orders on this terminal (core/orders.py)
     seen      the last 1,024 events of each device
     scratch   fixes that are not yet in an entry, one record
@@ -15,9 +15,10 @@ from typing import Final
 from runtime.store import FileOptions, Schema
 
 N_BITS: Final = 32
+HEAD_EVERY: Final = 32  # the chain values between are computed again: flash is dearer than SHA-256
 SEEN_PER_DEVICE: Final = 1024
 
-OPTIONS: Final = FileOptions(page_bytes=1024, wal_pages=2000, exclusive=True)
+OPTIONS: Final = FileOptions(page_bytes=2048, wal_pages=1000, exclusive=True)
 SCHEMA: Final = Schema(
     application_id=0x4F55_544C,  # "OUTL"
     migrations=[
@@ -26,8 +27,8 @@ SCHEMA: Final = Schema(
             "CREATE TABLE book (seq INTEGER PRIMARY KEY, id BLOB NOT NULL, enrolment BLOB NOT NULL,"
             " first_key BLOB NOT NULL, base_n INTEGER NOT NULL, base_head BLOB NOT NULL,"
             " receipted_n INTEGER NOT NULL, ranges BLOB NOT NULL)",
-            "CREATE TABLE entry (id INTEGER PRIMARY KEY, head BLOB NOT NULL, data BLOB NOT NULL,"
-            " urgent INTEGER NOT NULL, kept_ms INTEGER NOT NULL)",
+            "CREATE TABLE entry (id INTEGER PRIMARY KEY, head BLOB, data BLOB NOT NULL,"
+            " urgent INTEGER NOT NULL, kept_s INTEGER NOT NULL)",
             "CREATE INDEX urgent_entry ON entry (id) WHERE urgent",
             'CREATE TABLE card ("order" TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID',
             'CREATE TABLE cancel ("order" TEXT PRIMARY KEY, expires_ms INTEGER NOT NULL)'

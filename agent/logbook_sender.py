@@ -12,7 +12,8 @@ from typing import Final
 
 from agent.core.outbox import Outbox, Sending, batch_bytes
 from agent.logbook import Fit, Logbook
-from agent.logbook_file import Change, Row
+from agent.logbook_chain import Row
+from agent.logbook_file import Change
 from agent.seals import Seals
 from agent.terminal import Terminal
 from agent.waiting import wait_at_most
@@ -109,7 +110,7 @@ class LogbookSender:
         if after != before:
             await self._logbook.receipted(*after)
             self._wake.set()
-            self._terminal.changed()
+            self._terminal.stirred()
 
     async def _step_back(self, n: int) -> None:
         """Send again what the centre has lost; what is pruned here it must do without."""
@@ -136,9 +137,12 @@ class LogbookSender:
         while (n := outbox.next_urgent()) is not None and self._is_open:
             row = self._fresh.pop(n, None)
             rows = (row,) if row is not None else await self._logbook.read(n, n, 1)
-            if self._logbook.book.id != book.id or not rows:
+            if self._logbook.book.id != book.id:
                 return  # the logbook was renewed meanwhile
-            outbox.urgent_sealed(self._sealed(book.id, rows))
+            if rows:
+                outbox.urgent_sealed(self._sealed(book.id, rows))
+            else:
+                outbox.urgent_gone(n)
         span = outbox.next_backlog()
         if span is not None:
             rows = await self._logbook.read(*span, batch_bytes(self._throughput()))

@@ -10,7 +10,7 @@ from typing import Final
 
 from protocol import identities, topics
 from protocol.envelope import Kind, Opened, open_sealed, peek, seal
-from protocol.identities import Trust
+from protocol.identities import Role, Trust
 from protocol.keys import SealKey, VerifyKey
 from protocol.refusal import Reason, Refused
 from protocol.topics import TerminalLane
@@ -49,6 +49,15 @@ class Seals:
     @property
     def trust_issued_ms(self) -> int:
         return 0 if self._trust is None else self._trust.issued_ms
+
+    def ended_roles(self, now_ms: int) -> tuple[str, ...]:
+        """Roles whose every key is past its end: they hold 72 h more, then orders stop."""
+        keys = () if self._trust is None else self._trust.role_keys
+        newest: dict[str, int] = {}
+        for key in keys:
+            newest[key.role.value] = max(newest.get(key.role.value, 0), key.not_after_ms)
+        wanted = {Role.DISPATCH.value, Role.RECEIPT.value}
+        return tuple(sorted(r for r, end_ms in newest.items() if r in wanted and end_ms < now_ms))
 
     def open_trust(self, document: bytes) -> Trust:
         """A trust document newer than the one held; raises Refused."""

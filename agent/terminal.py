@@ -14,7 +14,8 @@ from agent.core import state_rows, terminal
 from agent.core.now import Now
 from agent.core.terminal import Decision, State
 from agent.logbook import Logbook
-from agent.logbook_file import Change, EventSeen, Row
+from agent.logbook_chain import Row
+from agent.logbook_file import Change, EventSeen
 from agent.timekeeper import Timekeeper
 from protocol import device
 from protocol.dispatch import Numbered
@@ -26,6 +27,7 @@ from runtime.log import get_log
 log = get_log("terminal")
 
 STORE_FULL: Final = "store_full"
+ROOM_AGAIN_MS: Final = 10_000
 Watcher = Callable[[], None]
 HereNow = Callable[[Now], Here | None]
 
@@ -40,14 +42,24 @@ class Terminal:
         self._here = here
         self._turn = asyncio.Lock()
         self._watchers: list[Watcher] = []
+        self._idle_watchers: list[Watcher] = []
         self._is_full = False
+        self._made_room_ms = -ROOM_AGAIN_MS
 
     def on_change(self, watcher: Watcher) -> None:
-        """Call `watcher` after each change that a crew can see."""
+        """Call `watcher` after each change of orders, status, link or position's presence."""
         self._watchers.append(watcher)
+
+    def on_stir(self, watcher: Watcher) -> None:
+        """Call `watcher` after changes that may come in floods and can wait: figures."""
+        self._idle_watchers.append(watcher)
 
     def changed(self) -> None:
         for watcher in self._watchers:
+            watcher()
+
+    def stirred(self) -> None:
+        for watcher in self._idle_watchers:
             watcher()
 
     @property
@@ -147,7 +159,7 @@ class Terminal:
     async def commit(self, make: Callable[[int], Change]) -> tuple[Row, ...]:
         """One transaction of the logbook; tells once that the disk is full, and once that not."""
         try:
-            rows = await self.logbook.commit(make)
+            rows = await self._commit_with_room(make)
         except (StoreFull, StoreBusy) as fault:
             if not self._is_full:
                 self._is_full = True
@@ -158,6 +170,20 @@ class Terminal:
             log.info("store_has_room")
             await self.note(Alarm(STORE_FULL, "no entry could be kept for a while; kept again now"))
         return rows
+
+    async def _commit_with_room(self, make: Callable[[int], Change]) -> tuple[Row, ...]:
+        """On a full disk what the centre has receipted gives way, however young."""
+        try:
+            return await self.logbook.commit(make)
+        except StoreFull:
+            now_ms = self.timekeeper.uptime_ms()
+            if now_ms - self._made_room_ms < ROOM_AGAIN_MS:
+                raise
+            self._made_room_ms = now_ms
+            if not await self.logbook.make_room():
+                raise
+        log.warning("receipted_entries_dropped_for_room")
+        return await self.logbook.commit(make)
 
     def entry(self, body: Body) -> Entry:
         """An entry of now, for a change made elsewhere."""

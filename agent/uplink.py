@@ -22,7 +22,7 @@ from agent.whereabouts import Whereabouts
 from protocol import dispatch, session
 from protocol import logbook as logbook_wire
 from protocol import position as position_wire
-from protocol.entry import Configured
+from protocol.entry import Alarm, Configured
 from protocol.envelope import Kind, Opened
 from protocol.position import Position
 from protocol.refusal import Reason, Refused
@@ -30,7 +30,7 @@ from protocol.repeats import BIRTH
 from protocol.session import Birth, Versions, Welcome, Will
 from runtime.faults import StoreBusy, StoreFull
 from runtime.log import get_log
-from runtime.mqtt_types import Connected, ConnectFailed, Disconnected, Event, Message
+from runtime.mqtt_types import Connected, ConnectFailed, Disconnected, Event, LinkReason, Message
 from runtime.mqtt_types import Will as LinkWill
 from runtime.send_queue import Lane
 
@@ -38,6 +38,7 @@ log = get_log("uplink")
 
 HELD_MAX: Final = 64  # messages that wait for room on the disk
 HELD_RETRY_S: Final = 1.0
+TWIN_AGAIN_MS: Final = 60_000
 POSITION_EXPIRY_S: Final = 60
 NONCES_KEPT: Final = 16
 TRUST_KEY: Final = "trust"
@@ -74,8 +75,9 @@ class Uplink:
         self._nonces: deque[bytes] = deque(maxlen=NONCES_KEPT)
         self._birth = b""
         self._birth_changed = asyncio.Event()
-        self._boot_is_known = False  # a welcome of this process has judged it
+        self._twin_again_ms = 0
         self._held: deque[Message] = deque(maxlen=HELD_MAX)
+        self._something_held = asyncio.Event()
         self._sender: LogbookSender | None = None
         self._whereabouts: Whereabouts | None = None
 
@@ -116,6 +118,7 @@ class Uplink:
                     self._connected(event)
                 case Disconnected():
                     self._disconnected()
+                    await self._tell_twin(event)
                 case ConnectFailed():
                     pass  # the link has told it
                 case Message():
@@ -132,21 +135,29 @@ class Uplink:
         assert self._whereabouts is not None
         assert self._sender is not None
         self.is_up = self.welcomed = False
-        self._held.clear()  # the broker sends again what it has no puback for
+        self._held.clear()  # the centre repeats what it has no `delivered` for
         self._whereabouts.disconnected()
         self._sender.shut()
         self._birth_changed.set()
         self._terminal.changed()
+
+    async def _tell_twin(self, event: Disconnected) -> None:
+        """Somebody else connected with this terminal's certificate."""
+        now_ms = self._terminal.timekeeper.uptime_ms()
+        if event.reason is LinkReason.TAKEN_OVER and now_ms >= self._twin_again_ms:
+            self._twin_again_ms = now_ms + TWIN_AGAIN_MS
+            await self._terminal.note(Alarm("twin_terminal", "another uses our certificate"))
 
     async def _message(self, message: Message) -> None:
         try:
             await self._judged(message)
         except Refused as refused:
             self._refusals.add(message.topic, refused)
-            self._terminal.changed()
+            self._terminal.stirred()
         except (StoreFull, StoreBusy):
             if len(self._held) < HELD_MAX and message not in self._held:
                 self._held.append(message)
+                self._something_held.set()
             return
         self._link.puback(message)
 
@@ -208,13 +219,12 @@ class Uplink:
     async def _boot_is_taken(self, highest_boot: int) -> bool:
         """Whether the store was set back: then a higher boot, and a birth that says so."""
         logbook = self._terminal.logbook
-        is_taken = highest_boot > logbook.boot
-        if not self._boot_is_known:
-            is_taken = highest_boot >= logbook.boot
-        self._boot_is_known = True
+        is_taken = highest_boot >= logbook.boot
         if is_taken:
             log.warning("boot_raised", boot=logbook.boot, highest=highest_boot)
             await logbook.raise_boot(highest_boot + 1)
+            text = f"the centre has seen boot {highest_boot} already: was the store set back?"
+            await self._terminal.note(Alarm("boot_raised", text))
             self._new_birth()
         return is_taken
 
@@ -246,6 +256,8 @@ class Uplink:
     async def _retry_held(self) -> None:
         """Messages that met a full disk; the centre repeats them too, which does no harm."""
         while True:
+            await self._something_held.wait()
+            self._something_held.clear()
             await asyncio.sleep(HELD_RETRY_S)
             for _ in range(len(self._held)):
                 if self._held:

@@ -168,17 +168,18 @@ class Whereabouts:
             await self._keep_scratch(uptime_ms)
 
     async def _keep_entry(self) -> bool:
-        points = self._track.next()
-        if not await self._terminal.note_track(*entries_of(points)):
+        # out before the commit: one that is queued happens, even if we are cancelled meanwhile
+        points = self._track.take()
+        if not await self._terminal.note_track(*entries_of([point for _, point in points])):
+            self._track.put_back(points)
             return False
-        self._track.taken(points)
         self._unscratched = self._track.waiting
         # what waits on was in the scratch record that has just gone: keep it again at once
         self._scratched_ms = 0 if self._unscratched else self._timekeeper.uptime_ms()
         return True
 
     async def _keep_scratch(self, uptime_ms: int) -> None:
-        points = self._track.next()
+        points = self._track.peek()
         try:
             await self._terminal.logbook.keep_scratch(encode_scratch(points))
         except (StoreFull, StoreBusy):

@@ -17,6 +17,7 @@ from protocol.words import TimeTrust
 CONSISTENT_FIXES: Final = 5
 AGREE_MS: Final = 500  # epoch minus boot-time clock, over those fixes
 CONTRADICTION_MS: Final = 10_000
+CONFIRMED_MS: Final = 2_000  # an epoch so near to a signed time is as good as that
 GNSS_HOLDS_MS: Final = 3_600_000  # a crystal drifts about 0.1 s in that time
 
 
@@ -71,8 +72,11 @@ def estimate(state: ClockTrust, uptime_ms: int, system: System) -> Now:
 
 def fix_trust(state: ClockTrust, epoch_ms: int | None, now: Now) -> TimeTrust:
     """How far the epoch of a fix that arrived now may be believed."""
-    if epoch_ms is None or now.trust is not TimeTrust.GNSS:
+    if epoch_ms is None or not now.trusted:
         return TimeTrust.NONE
+    if now.trust is TimeTrust.NTP:
+        late_ms = now.utc_ms - epoch_ms
+        return TimeTrust.NTP if abs(late_ms) <= CONFIRMED_MS else TimeTrust.NONE
     offset_ms = epoch_ms - now.uptime_ms
     agrees = all(abs(offset_ms - other_ms) <= AGREE_MS for other_ms in state.offsets_ms)
     return TimeTrust.GNSS if agrees else TimeTrust.NONE

@@ -21,23 +21,36 @@ RECENT_EPOCHS: Final = 8
 PENDING_MAX: Final = 8
 DIMENSION_EPOCHS_MAX: Final = 10  # how long a GSA speaks for epochs without one
 
+_UNTIMED: Final = ("GSA", "VTG")
 _WITH_POSITION: Final = (FixKind.FIX_2D, FixKind.FIX_3D)
 
 
 class _Cycle:
-    """Learns the key that ends a receiver's cycle: the last of those that no cycle lacks."""
+    """Learns the key that ends a receiver's cycle: the last of those that no cycle lacks.
+
+    Once learned, one that carries a time stays while most cycles end with it: a lost sentence is
+    no new habit. One without may belong to either side, so nothing is built on it.
+    """
 
     def __init__(self) -> None:
         self.end: Key | None = None
         self._cycles: deque[list[Key]] = deque(maxlen=CYCLES_TO_LEARN)
 
     def record(self, keys: list[Key]) -> None:
-        """Learn from one whole cycle; one odd cycle costs a late fix at most, never a wrong one."""
+        """Learn from one whole cycle; an odd one costs a late fix at most, never a wrong one."""
         self._cycles.append(keys)
         if len(self._cycles) < CYCLES_TO_LEARN:
             return
         common = set(keys).intersection(*self._cycles)
+        if self.end is not None and self._stays(self.end):
+            if self.end not in keys:
+                return
+            common.add(self.end)
         self.end = next((key for key in reversed(keys) if key in common), None)
+
+    def _stays(self, end: Key) -> bool:
+        ended = sum(cycle[-1:] == [end] for cycle in self._cycles)
+        return end[1] not in _UNTIMED and 2 * ended > CYCLES_TO_LEARN
 
 
 class EpochAssembler:
@@ -64,7 +77,7 @@ class EpochAssembler:
 
     def feed(self, sentence: Sentence) -> list[Fix]:
         """Take one sentence; return the fixes it closes, at most two, oldest first."""
-        if sentence.formatter in ("GSA", "VTG"):
+        if sentence.formatter in _UNTIMED:
             return self._feed_without_time(sentence)
         if sentence.formatter == "ZDA":
             return self._feed_date(sentence)

@@ -66,6 +66,10 @@ class SentenceFramer:
             self.dropped["cut"] += 1
         return []
 
+    def pause(self) -> list[bytes]:
+        """The line is silent: return the held sentence if its checksum had arrived, else keep it."""
+        return self.flush() if _COMPLETE.search(self._partial) else []
+
     def _seek(self, data: bytes, position: int) -> int | None:
         match = _START.search(data, position)
         end = len(data) if match is None else match.start()

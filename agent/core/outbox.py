@@ -15,7 +15,7 @@ from protocol.logbook import BATCH_ENTRIES_MAX
 from protocol.repeats import BATCH
 
 URGENT_UNDER_WAY_MAX: Final = 16
-URGENT_WAITING_MAX: Final = 256  # more than that go with the backlog
+URGENT_WAITING_MAX: Final = 32  # the newest; older ones go with the backlog, in order
 LINK_SHARE_S: Final = 0.5
 BATCH_BYTES_LEAST: Final = 4096  # one entry always fits
 ROOM_FOR_HEAD: Final = 512  # sealed head and array heads beside the entries
@@ -101,6 +101,10 @@ class Outbox:
             return None
         return next(iter(self._urgent_waiting))
 
+    def urgent_gone(self, n: int) -> None:
+        """There is no such entry any more."""
+        self._urgent_waiting.pop(n, None)
+
     def urgent_sealed(self, sending: Sending) -> None:
         self._urgent_waiting.pop(sending.first, None)
         self.urgent_under_way[sending.first] = sending
@@ -139,8 +143,10 @@ class Outbox:
             one.sendings, one.due_ms = 0, now_ms
 
     def _add_urgent(self, n: int) -> None:
-        if not self._is_covered(n, n) and len(self._urgent_waiting) < URGENT_WAITING_MAX:
+        if not self._is_covered(n, n):
             self._urgent_waiting[n] = None
+        while len(self._urgent_waiting) > URGENT_WAITING_MAX:
+            self._urgent_waiting.popitem(last=False)
 
     def _urgent_ranges(self) -> list[Range]:
         return [(n, n) for n in (*self.urgent_under_way, *self._urgent_waiting)]

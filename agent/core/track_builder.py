@@ -7,9 +7,9 @@ wait here, bounded: the oldest go first, counted in `dropped`. Called by the ter
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
-from agent.core.fix import Fix, FixKind
+from agent.core.fix import DAY_MS, Fix, FixKind
 from agent.core.integrity import is_suspect
 from protocol.entry import Track
 from protocol.track import CODEC, TrackPoint, pack
@@ -17,6 +17,8 @@ from protocol.words import FIX_FLAGS, flags_to_bits
 from protocol.words import FixKind as WireFixKind
 
 WAITING_MAX: Final = 3600  # an hour at 1 Hz while the disk is full
+TimedPoint: TypeAlias = tuple[int, TrackPoint]  # uptime in ms, point
+
 PACKED_BYTES_MAX: Final = 2700  # an entry has room for 2,800
 
 WIRE_KIND: Final = {
@@ -32,7 +34,7 @@ class TrackBuilder:
     def __init__(self, entry_ms: int, fixes_max: int) -> None:
         self.dropped = 0
         self._entry_ms, self._fixes_max = entry_ms, fixes_max
-        self._points: deque[tuple[int, TrackPoint]] = deque()  # uptime, point
+        self._points: deque[TimedPoint] = deque()
 
     def add(self, point: TrackPoint, uptime_ms: int) -> None:
         if len(self._points) >= WAITING_MAX:
@@ -51,28 +53,38 @@ class TrackBuilder:
     def waiting(self) -> int:
         return len(self._points)
 
-    def next(self) -> tuple[TrackPoint, ...]:
-        """Points of the next entry, oldest first; they stay until `taken`."""
-        points: list[TrackPoint] = []
+    def peek(self) -> tuple[TrackPoint, ...]:
+        """Points of the next entry, oldest first."""
+        return tuple(point for _, point in self._next())
+
+    def take(self) -> tuple[TimedPoint, ...]:
+        """The same, out of here; whoever cannot keep them puts them back."""
+        taken = self._next()
+        for _ in taken:
+            self._points.popleft()
+        return taken
+
+    def put_back(self, points: Sequence[TimedPoint]) -> None:
+        self._points.extendleft(reversed(points))
+        while len(self._points) > WAITING_MAX:
+            self._points.popleft()
+            self.dropped += 1
+
+    def _next(self) -> tuple[TimedPoint, ...]:
+        points: list[TimedPoint] = []
         for uptime_ms, point in self._points:
             if len(points) == self._fixes_max or uptime_ms - self._points[0][0] > self._entry_ms:
                 break
-            points.append(point)
+            points.append((uptime_ms, point))
         return tuple(points)
-
-    def taken(self, points: Sequence[TrackPoint]) -> None:
-        """`points` are in a synced entry."""
-        gone = {id(point) for point in points}
-        while self._points and id(self._points[0][1]) in gone:
-            self._points.popleft()
 
 
 def point_of(fix: Fix, utc_ms: int) -> TrackPoint | None:
-    """The track's point, None without a position; `utc_ms` stands in for a missing date."""
+    """The track's point, None without a position; `utc_ms` stands in for what time it lacks."""
     if fix.lat_deg is None or fix.lon_deg is None:
         return None
     return TrackPoint(
-        fix.epoch_ms if fix.epoch_ms is not None else utc_ms,
+        fix.epoch_ms if fix.epoch_ms is not None else _dated(fix.time_of_day_ms, utc_ms),
         round(fix.lat_deg * 1e6),
         round(fix.lon_deg * 1e6),
         None if fix.sog_mps is None else min(65535, round(fix.sog_mps * 10)),
@@ -80,6 +92,14 @@ def point_of(fix: Fix, utc_ms: int) -> TrackPoint | None:
         WIRE_KIND[fix.kind],
         flag_bits(fix),
     )
+
+
+def _dated(time_of_day_ms: int | None, utc_ms: int) -> int:
+    """A receiver that gives no date still knows the time of day: on the day that is nearest."""
+    if time_of_day_ms is None:
+        return utc_ms
+    late_ms = (utc_ms - time_of_day_ms + DAY_MS // 2) % DAY_MS - DAY_MS // 2
+    return max(0, utc_ms - late_ms)
 
 
 def flag_bits(fix: Fix) -> int:
