@@ -39,7 +39,6 @@ log = get_log("uplink")
 HELD_MAX: Final = 64  # messages that wait for room on the disk
 HELD_RETRY_S: Final = 1.0
 TWIN_AGAIN_MS: Final = 60_000
-POSITION_EXPIRY_S: Final = 60
 NONCES_KEPT: Final = 16
 TRUST_KEY: Final = "trust"
 
@@ -97,7 +96,6 @@ class Uplink:
         return self._link.publish(
             self._seals.topic("position"),
             self._seals.seal(Kind.POSITION, "position", payload),
-            expiry_s=POSITION_EXPIRY_S,
             lane=Lane.LATEST,
         )
 

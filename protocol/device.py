@@ -86,8 +86,10 @@ class Logon(_Strict):
     unit: Name
     crew: tuple[Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,16}$")], ...] = Field(max_length=8)
     vehicle: Name | None = None
-    driver: str | None = None
-    recorders: tuple[tuple[Name, str | None], ...] = Field(default=(), max_length=8)
+    driver: Annotated[str, Field(max_length=16)] | None = None
+    recorders: tuple[tuple[Name, Annotated[str, Field(max_length=16)] | None], ...] = Field(
+        default=(), max_length=8
+    )
 
 
 class Logoff(_Strict):

@@ -90,6 +90,10 @@ FIX_FLAGS: tuple[str, ...] = (
     "suspect",
     "parked",
     "alone",
+    "estimated",
+    "manual",
+    "simulated",
+    "null_island",
 )
 
 

@@ -67,7 +67,7 @@ class SentenceFramer:
         return []
 
     def pause(self) -> list[bytes]:
-        """The line is silent: return the held sentence if its checksum had arrived, else keep it."""
+        """The line is silent: the held sentence if its checksum had arrived; else keep it."""
         return self.flush() if _COMPLETE.search(self._partial) else []
 
     def _seek(self, data: bytes, position: int) -> int | None:

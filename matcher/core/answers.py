@@ -8,6 +8,7 @@ from matcher.core import events as ev
 from matcher.core.board import Board, Order, Terminal
 from matcher.core.commands import EntryCame
 from matcher.core.draft import Draft
+from matcher.core.events import NO_ENTRY, EntryOrder
 from matcher.core.offers import accept, close, settle
 from protocol import entry as entries
 from protocol.order import (
@@ -22,7 +23,7 @@ from protocol.order import (
 from protocol.words import Status
 
 _CODE = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
-_REACHED = ("shown", "kept")  # the terminal has it and will show it
+_REACHED = ("shown",)  # `kept` is followed by `shown` once the terminal trusts its clock
 _DEPARTS = (Answer.EN_ROUTE, Answer.ON_SCENE)
 
 
@@ -32,11 +33,11 @@ def on_entry(draft: Draft, command: EntryCame) -> None:
     entry = entries.decode(command.entry)
     match entry.body:
         case entries.Logon() as body:
-            _on_logon(draft, terminal, command.n, body)
+            _on_logon(draft, terminal, order_of(entry, command.n), body)
         case entries.Logoff() as body:
-            _on_logoff(draft, terminal, command.n, body)
+            _on_logoff(draft, terminal, order_of(entry, command.n), body)
         case entries.StatusChange() as body:
-            _on_status(draft, terminal, command.n, body)
+            _on_status(draft, terminal, order_of(entry, command.n), body)
         case entries.Delivered() as body:
             _on_delivered(draft, terminal, body, entry.time_ms)
         case entries.OrderAnswer() as body:
@@ -44,9 +45,14 @@ def on_entry(draft: Draft, command: EntryCame) -> None:
         case entries.DeviceEvent() as body if body.name == "sos":
             _on_sos(draft, terminal, body)
         case entries.Alarm() as body:
-            _on_alarm(draft, terminal, command.n, body)
+            _on_alarm(draft, terminal, f"{entry.boot}-{command.n}", body)
         case _:
             return
+
+
+def order_of(entry: entries.Entry, n: int) -> EntryOrder:
+    """Later is greater, whatever the clock does and whichever logbook it is in."""
+    return entry.boot, entry.uptime_ms, n
 
 
 def matters(entry: entries.Entry) -> bool:
@@ -61,11 +67,11 @@ def matters(entry: entries.Entry) -> bool:
     )  # fmt: skip
 
 
-def _on_alarm(draft: Draft, terminal: Terminal, n: int, body: entries.Alarm) -> None:
+def _on_alarm(draft: Draft, terminal: Terminal, number: str, body: entries.Alarm) -> None:
     """A terminal's own alarm; its code stands in a topic, so only a code is taken as one."""
     code = body.code if _CODE.fullmatch(body.code) else "terminal_alarm"
     text = f"{terminal.unit or terminal.device}: {body.text}"
-    alert = f"alarm-{terminal.device}-{n}"
+    alert = f"alarm-{terminal.device}-{number}"
     if alert not in draft.board.alerts:
         draft.emit(ev.AlertRaised(draft.now_ms, alert, code, terminal.unit, None, None, text))
 
@@ -75,37 +81,41 @@ def _code(value: str | None) -> str | None:
     return value if value is None or _CODE.fullmatch(value) else "other"
 
 
-def _on_logon(draft: Draft, terminal: Terminal, n: int, body: entries.Logon) -> None:
-    if n <= terminal.logon_n:
+def _on_logon(draft: Draft, terminal: Terminal, order: EntryOrder, body: entries.Logon) -> None:
+    if order <= terminal.logon_order:
         return
     if body.unit not in draft.board.units:
         draft.alert(
-            "unknown_unit", f"{terminal.device}-{n}",
+            "unknown_unit", f"{terminal.device}-{order[2]}",
             f"{terminal.device} logged on as {body.unit}, which is no unit of this fleet",
         )  # fmt: skip
         return
     now_ms = draft.now_ms
     draft.emit(
         ev.LoggedOn(
-            now_ms, terminal.enrolment, terminal.device, n, body.number, body.unit, body.crew,
+            now_ms, terminal.enrolment, terminal.device, order, body.number, body.unit, body.crew,
             body.vehicle,
         )
     )  # fmt: skip
     unit = draft.board.units[body.unit]
     if unit.status == Status.OFF_DUTY:
-        draft.emit(ev.UnitStatusSet(now_ms, unit.unit, Status.AVAILABLE, "logon", b"", n, None))
+        draft.emit(
+            ev.UnitStatusSet(now_ms, unit.unit, Status.AVAILABLE, "logon", b"", NO_ENTRY, None)
+        )
     if unit.order is not None and len(unit.terminals) == 1:
         draft.send_order(draft.board.orders[unit.order])
 
 
-def _on_logoff(draft: Draft, terminal: Terminal, n: int, _body: entries.Logoff) -> None:
-    if n <= terminal.logon_n or terminal.logon is None:
+def _on_logoff(draft: Draft, terminal: Terminal, order: EntryOrder, _body: entries.Logoff) -> None:
+    if order <= terminal.logon_order or terminal.logon is None:
         return
     unit = draft.board.units[terminal.unit or ""]
-    draft.emit(ev.LoggedOff(draft.now_ms, terminal.enrolment, n, terminal.logon))
+    draft.emit(ev.LoggedOff(draft.now_ms, terminal.enrolment, order, terminal.logon))
     if not unit.terminals:
         draft.emit(
-            ev.UnitStatusSet(draft.now_ms, unit.unit, Status.OFF_DUTY, "logoff", b"", n, None)
+            ev.UnitStatusSet(
+                draft.now_ms, unit.unit, Status.OFF_DUTY, "logoff", b"", NO_ENTRY, None
+            )
         )
         if unit.order is not None:
             draft.alert(
@@ -114,13 +124,15 @@ def _on_logoff(draft: Draft, terminal: Terminal, n: int, _body: entries.Logoff) 
             )  # fmt: skip
 
 
-def _on_status(draft: Draft, terminal: Terminal, n: int, body: entries.StatusChange) -> None:
-    if n <= terminal.status_n or terminal.unit is None:
+def _on_status(
+    draft: Draft, terminal: Terminal, order: EntryOrder, body: entries.StatusChange
+) -> None:
+    if order <= terminal.status_order or terminal.unit is None:
         return
     draft.emit(
         ev.UnitStatusSet(
             draft.now_ms, terminal.unit, body.status, f"terminal:{terminal.device}",
-            terminal.enrolment, n, body.reason,
+            terminal.enrolment, order, body.reason,
         )
     )  # fmt: skip
 
@@ -204,7 +216,9 @@ def _on_sos(draft: Draft, terminal: Terminal, body: entries.DeviceEvent) -> None
         unit=unit, order=body.order,
     )  # fmt: skip
     if unit is not None and draft.board.units[unit].status != Status.EMERGENCY:
-        draft.emit(ev.UnitStatusSet(draft.now_ms, unit, Status.EMERGENCY, "sos", b"", 0, "sos"))
+        draft.emit(
+            ev.UnitStatusSet(draft.now_ms, unit, Status.EMERGENCY, "sos", b"", NO_ENTRY, "sos")
+        )
 
 
 def incident_of(board: Board, entry: entries.Entry) -> str | None:

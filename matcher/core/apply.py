@@ -74,7 +74,7 @@ def _logged_on(board: Board, e: ev.LoggedOn) -> None:
     terminal = board.terminals[e.enrolment]
     _unbind(board, terminal)
     unit = board.units[e.unit]
-    terminal.unit, terminal.logon, terminal.logon_n = e.unit, e.logon, e.n
+    terminal.unit, terminal.logon, terminal.logon_order = e.unit, e.logon, e.order
     unit.terminals[e.enrolment] = e.logon
     unit.crew = e.crew
 
@@ -82,14 +82,14 @@ def _logged_on(board: Board, e: ev.LoggedOn) -> None:
 def _logged_off(board: Board, e: ev.LoggedOff) -> None:
     terminal = board.terminals[e.enrolment]
     _unbind(board, terminal)
-    terminal.logon_n = e.n
+    terminal.logon_order = e.order
 
 
 def _status_set(board: Board, e: ev.UnitStatusSet) -> None:
     unit = board.units[e.unit]
     unit.status, unit.status_since_ms = e.status, e.at_ms
     if e.enrolment:
-        board.terminals[e.enrolment].status_n = e.n
+        board.terminals[e.enrolment].status_order = e.order
 
 
 def _held(board: Board, e: ev.UnitHeld) -> None:

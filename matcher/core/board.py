@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import cbor2
 
+from matcher.core.events import NO_ENTRY, EntryOrder
 from protocol.dispatch import Place
 from protocol.order import HELD, OPEN, OrderKind, OrderState
 from protocol.words import Status
@@ -63,8 +64,8 @@ class Terminal:
     counter: int = 0  # last dispatch number of this term
     unit: str | None = None
     logon: int | None = None
-    logon_n: int = 0  # entry number of the last log-on or log-off applied
-    status_n: int = 0  # entry number of the last status applied
+    logon_order: EntryOrder = NO_ENTRY  # of the last log-on or log-off applied
+    status_order: EntryOrder = NO_ENTRY  # of the last status applied
 
 
 @dataclass(slots=True)

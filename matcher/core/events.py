@@ -7,6 +7,10 @@ from typing import Final, TypeAlias
 
 from protocol.dispatch import Place
 
+# (boot, uptime_ms, entry number): orders one terminal's entries over logbooks and clocks
+EntryOrder: TypeAlias = tuple[int, int, int]
+NO_ENTRY: Final[EntryOrder] = (0, 0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class UnitSpec:
@@ -65,7 +69,7 @@ class LoggedOn:
     at_ms: int
     enrolment: bytes
     device: str
-    n: int  # entry number, orders this terminal's own entries
+    order: EntryOrder  # of the entry among this terminal's own
     logon: int
     unit: str
     crew: tuple[str, ...]
@@ -76,7 +80,7 @@ class LoggedOn:
 class LoggedOff:
     at_ms: int
     enrolment: bytes
-    n: int
+    order: EntryOrder
     logon: int
 
 
@@ -87,7 +91,7 @@ class UnitStatusSet:
     status: int  # words.Status
     by: str
     enrolment: bytes  # empty where the desk or a rule set it
-    n: int
+    order: EntryOrder
     reason: str | None
 
 

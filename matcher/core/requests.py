@@ -9,6 +9,7 @@ from matcher.core.assign import SLOTS_MAX, open_slot, rank
 from matcher.core.board import INCIDENT_CLOSED, Incident, IncidentState
 from matcher.core.commands import Estimates, ManagerRequest
 from matcher.core.draft import Draft
+from matcher.core.events import NO_ENTRY
 from matcher.core.offers import RULE_PERSON, close, fill, issue, settle
 from protocol import request as rq
 from protocol.datum import to_wgs84
@@ -184,5 +185,7 @@ def _set_status(draft: Draft, request: rq.SetStatus, person: str) -> dict[str, o
     except KeyError:
         known = ", ".join(one.word for one in Status)
         raise NotDone("unknown_status", f"{request.status} is none of {known}") from None
-    draft.emit(ev.UnitStatusSet(draft.now_ms, request.unit, status, person, b"", 0, request.reason))
+    draft.emit(
+        ev.UnitStatusSet(draft.now_ms, request.unit, status, person, b"", NO_ENTRY, request.reason)
+    )
     return {"unit": request.unit}
