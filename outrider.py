@@ -76,6 +76,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
     _matcher("board", "--config FILE [--html FILE]", "the board as text or a page"),
     _part("request", "manager.request", "VERB … --config FILE", "a manager's sealed request"),
     Command(
+        ("report", "replay"),
+        "agent.report_replay",
+        "FILE …",
+        "what a reporting policy sends for a recorded drive, and how wrong its watcher is",
+        words_consumed=2,
+    ),
+    Command(
         ("authority", "provision"),
         "authority.provision",
         "MEMBERS …",

@@ -16,7 +16,6 @@ from pathlib import Path
 from agent import housekeeping, state_view
 from agent.core import state_rows
 from agent.core.fix import Fix
-from agent.core.reporting import IntervalDistance
 from agent.devices import Devices
 from agent.gnss_task import GnssTask
 from agent.identity import Identity, load_identity, peer_check
@@ -27,7 +26,7 @@ from agent.logbook_sender import LogbookSender
 from agent.refusals import Refusals
 from agent.scratch import scratch_entries
 from agent.seals import Seals
-from agent.settings import AgentSettings
+from agent.settings import AgentSettings, policy_of
 from agent.terminal import Terminal
 from agent.timekeeper import Timekeeper
 from agent.uplink import TRUST_KEY, Uplink
@@ -211,10 +210,9 @@ class Agent:
             self._logbook, self._terminal, self._seals, self._uplink.send_batch,
             lambda: self._link.throughput_bytes_per_s,
         )  # fmt: skip
-        report = settings.report
         self._whereabouts = Whereabouts(
             self._terminal, self._timekeeper, self._newest,
-            IntervalDistance(report.interval_s, report.distance_m, report.lease_s),
+            policy_of(settings.report),
             settings.track, self._uplink.send_position, round(settings.gnss.silent_s * 1000),
         )  # fmt: skip
         self._uplink.attach(self._sender, self._whereabouts)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from agent.core.reporting import DistanceAngle, Interval, Policy, Predict
 from runtime.settings import Settings
 
 NamePattern = r"^[a-z0-9-]{1,31}$"
@@ -52,11 +53,17 @@ class Devices(Settings):
 
 
 class Report(Settings):
-    """When the newest position is sent, and how long it is promised to hold."""
+    """When the newest position is sent, and how long it is promised to hold (`lease_s`).
 
+    `bound_m` is of policy `predict`, `turn_deg` of `distance-angle`, `interval_s` of `interval`.
+    """
+
+    policy: Literal["predict", "distance-angle", "interval"] = "predict"
+    bound_m: Annotated[float, Field(gt=0, le=1000)] = 15.0
     interval_s: Seconds = 5.0
     distance_m: Annotated[float, Field(gt=0, le=100_000)] = 50.0
-    lease_s: Annotated[int, Field(ge=2, le=30)] = 10
+    turn_deg: Annotated[float, Field(gt=0, le=180)] = 30.0
+    lease_s: Annotated[int, Field(ge=2, le=30)] = 30
 
 
 class TrackSettings(Settings):
@@ -90,3 +97,12 @@ class AgentSettings(Settings):
     track: TrackSettings = TrackSettings()
     clock: ClockSettings = ClockSettings()
     health: Health = Health()
+
+
+def policy_of(report: Report) -> Policy:
+    """The policy that the settings name."""
+    if report.policy == "predict":
+        return Predict(report.bound_m, report.lease_s)
+    if report.policy == "distance-angle":
+        return DistanceAngle(report.distance_m, report.turn_deg, report.lease_s)
+    return Interval(report.interval_s, report.distance_m, report.lease_s)

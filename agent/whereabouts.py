@@ -7,14 +7,17 @@ Called by the GNSS task with each fix; `run` wakes for what is due without one.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from agent.core.fix import Fix
 from agent.core.integrity import is_suspect
+from agent.core.motion import Motion
 from agent.core.now import Now
+from agent.core.orders import holds_urgent
 from agent.core.positions import here_of, position_of
 from agent.core.reporting import Policy, Reporter, Sample
-from agent.core.track_builder import TrackBuilder, entries_of, point_of
+from agent.core.track_builder import TrackBuilder, entries_of, flag_bits, point_of
 from agent.scratch import encode_scratch
 from agent.settings import TrackSettings
 from agent.terminal import Terminal
@@ -22,6 +25,7 @@ from agent.timekeeper import Timekeeper
 from agent.waiting import wait_at_most
 from protocol.entry import Alarm, Here
 from protocol.position import Position
+from protocol.predict import STEADY
 from protocol.words import TimeTrust
 from runtime.faults import StoreBusy, StoreFull
 from runtime.log import get_log
@@ -66,6 +70,7 @@ class Whereabouts:
         self._scratched_ms, self._retry_ms = timekeeper.uptime_ms(), 0
         newest.uptime_ms = self._placed_ms = timekeeper.uptime_ms()
         self._alarmed_ms = self._placed_ms - ALARM_AGAIN_MS
+        self._motion, self._motion_code = Motion(), STEADY
         self._sequence = 0
         self._is_up = self._is_silent = False
         self._unscratched = 0
@@ -94,6 +99,7 @@ class Whereabouts:
         newest = self._newest
         newest.fix, newest.uptime_ms = fix, uptime_ms
         newest.trust = self._timekeeper.fix_trust(fix.epoch_ms, now)
+        self._motion_code = self._motion.feed(fix)
         point = point_of(fix, now.utc_ms)
         if point is not None:
             self._track.add(point, uptime_ms)
@@ -121,16 +127,27 @@ class Whereabouts:
     def _report(self) -> None:
         newest, uptime_ms = self._newest, self._timekeeper.uptime_ms()
         fix = newest.fix if not self._is_stale(uptime_ms) else None
-        sample = None if fix is None else Sample(newest.uptime_ms, fix.lat_deg, fix.lon_deg)
-        status = self._terminal.state.crew.status
-        if not self._is_up or not self._reporter.due(sample, status, uptime_ms):
+        sample = None if fix is None else self._sample(fix, newest.uptime_ms)
+        state, urgent = self._told(fix), holds_urgent(self._terminal.state.desk)
+        if not self._is_up or not self._reporter.due(sample, state, uptime_ms, urgent=urgent):
             return
-        sent = Sample(uptime_ms, *((None, None) if sample is None
-                                   else (sample.lat_deg, sample.lon_deg)))  # fmt: skip
-        if self._send(self._position(fix)):
-            self._reporter.sent(sent, status)
+        next_s = self._reporter.next_s(urgent=urgent)
+        if self._send(self._position(fix, next_s)):
+            sent = Sample(uptime_ms, None, None) if sample is None else sample
+            self._reporter.sent(replace(sent, uptime_ms=uptime_ms), state, next_s)
 
-    def _position(self, fix: Fix | None) -> Position:
+    def _told(self, fix: Fix | None) -> tuple[int, bool, int]:
+        """What the centre must know at once when it changes."""
+        trusted = fix is not None and self._newest.trust >= TimeTrust.NTP
+        return self._terminal.state.crew.status, trusted, 0 if fix is None else flag_bits(fix)
+
+    def _sample(self, fix: Fix, uptime_ms: int) -> Sample:
+        return Sample(
+            uptime_ms, fix.lat_deg, fix.lon_deg, fix.epoch_ms, fix.sog_mps, fix.cog_deg,
+            self._motion_code,
+        )  # fmt: skip
+
+    def _position(self, fix: Fix | None, next_s: int) -> Position:
         now, newest, logbook = self._timekeeper.now(), self._newest, self._terminal.logbook
         if fix is not None and fix.epoch_ms is not None:
             time_ms, trust = fix.epoch_ms, newest.trust
@@ -139,7 +156,7 @@ class Whereabouts:
         self._sequence += 1
         return position_of(
             fix, time_ms=time_ms, trust=trust, boot=logbook.boot, sequence=self._sequence,
-            status=self._terminal.state.crew.status, next_s=self._reporter.policy.next_s,
+            status=self._terminal.state.crew.status, motion=self._motion_code, next_s=next_s,
             entry_count=logbook.synced_n, entry_head=logbook.synced_head,
         )  # fmt: skip
 

@@ -26,7 +26,8 @@ from runtime.log import start as start_log
 FOREVER_S = 10**9
 EXTRA_S = 30.0
 CALLS_MIN = 4
-NEAR_M, FAR_M, SECOND_M = 100.0, 270.0, 500.0
+LOOK_S = 0.5
+NEAR_M, FAR_M, SECOND_M, SPARE_M = 100.0, 270.0, 500.0, 700.0
 KINDS = ("theft", "fight", "burglary", "traffic", "disturbance", "lost_child")
 _EXAMPLE = "example: ./run demo --seconds 60 --json --seed 7 --keep /tmp/demo"
 
@@ -99,6 +100,7 @@ class Demo:
 
     async def _play(self) -> None:
         calls = asyncio.create_task(self._call(), name="calls")
+        ending = asyncio.create_task(self._end_exercise(), name="ending")
         live = None if self.options.json else Live(console=self.console, auto_refresh=False)
         if live is not None:
             live.start()
@@ -116,6 +118,7 @@ class Demo:
             raise
         finally:
             calls.cancel()
+            ending.cancel()
             if live is not None:
                 live.update(self._screen(), refresh=True)
                 live.stop()
@@ -159,6 +162,13 @@ class Demo:
         for crew in self.world.crews.values():
             crew.whims = 0.0
 
+    async def _end_exercise(self) -> None:
+        """After the last call nobody need drive across the city to a scene that is handled."""
+        await asyncio.sleep(max(0.0, self.seconds - self.world.elapsed_s))
+        while True:
+            await self.world.desk.stand_down()
+            await asyncio.sleep(LOOK_S)
+
     async def _one_call(self) -> None:
         """One report; the place is drawn so that free crews are a short drive away."""
         units = 2 if self._rng.random() < 0.25 else 1
@@ -171,13 +181,16 @@ class Demo:
         self._calls += 1
 
     def _scene(self, units: int) -> city.Point | None:
-        """On a street, at a drive of 15 to 30 s from as many free crews as the plan wants."""
+        """On a street, at a drive of 15 to 30 s from as many free crews as the plan wants.
+
+        One more is not far: a crew may decline or stay silent.
+        """
         free = [crew.at for crew in self.world.crews.values() if self._is_free(crew.member)]
         for _ in range(400):
             scene = city.scene(self._rng)
             ways_m = sorted(city.street_distance_m(at, scene) for at in free)
-            is_near = len(ways_m) >= units and NEAR_M <= ways_m[0] <= FAR_M
-            if is_near and ways_m[units - 1] <= SECOND_M:
+            is_near = len(ways_m) > units and NEAR_M <= ways_m[0] <= FAR_M
+            if is_near and ways_m[units - 1] <= SECOND_M and ways_m[units] <= SPARE_M:
                 return scene
         return None
 

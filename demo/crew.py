@@ -26,6 +26,7 @@ SPEED_MPS = {"car": 17.0, "motorcycle": 19.0, "drone": 15.0, "foot": 2.0}
 REACTION_S = (0.4, 1.6)
 ON_SCENE_S = (5.0, 10.0)
 AGAIN_S = 2.0
+SILENT_PRIORITY = 1  # below it silence is waited out for longer than the demo lasts
 CLOSED = frozenset({"cleared", "declined", "expired", "cancelled", "superseded"})
 _PASSED = {
     "accept": {"accepted", "confirmed", "en_route", "on_scene"} | CLOSED,
@@ -113,7 +114,7 @@ class Crew:
         await asyncio.sleep(self._rng.uniform(*REACTION_S))
         chance = self._rng.random()
         if chance < self.whims and order["state"] == "delivered":
-            if chance < self.whims / 2:
+            if chance < self.whims / 2 or order["priority"] > SILENT_PRIORITY:
                 await self._answer(key, "decline", reason="engaged")
             return  # silent otherwise: the next best is added
         place = order["place"]

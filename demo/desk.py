@@ -16,6 +16,7 @@ from manager.client import ManagerClient, NoReply, fleet_topics
 from manager.settings import ManagerSettings
 from protocol import managers as m
 from protocol.geodesy import distance_m
+from protocol.order import HELD, OrderState
 from protocol.refusal import Refused
 from protocol.request import Reply
 from runtime.clock import Clock
@@ -86,6 +87,7 @@ class Desk:
         self._desk = ManagerClient(settings, watch=fleet_topics(settings.fleet), clock=clock)
         self._caller = ManagerClient(load(caller_config, ManagerSettings), clock=clock)
         self._acknowledged: set[str] = set()
+        self._stood_down: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
         """Watch and acknowledge for ever."""
@@ -106,6 +108,18 @@ class Desk:
         }  # fmt: skip
         reply = await self._ask(self._caller, "report", report(options))
         return reply.incident if reply else None
+
+    async def stand_down(self) -> None:
+        """Release who is still on the way to a scene that another unit has handled."""
+        for incident in self.picture.open_incidents():
+            handled = incident.id in self.picture.attended and all(
+                one.state is not OrderState.ON_SCENE for one in incident.units
+            )
+            for one in incident.units if handled else ():
+                if one.state in HELD and (incident.id, one.unit) not in self._stood_down:
+                    self._stood_down.add((incident.id, one.unit))
+                    fields = {"incident": incident.id, "unit": one.unit}
+                    await self._ask(self._desk, "release", fields)
 
     async def _ask(self, client: ManagerClient, verb: str, fields: dict[str, Any]) -> Reply | None:
         asked = build(verb, fields, str(uuid.UUID(int=self._rng.getrandbits(128))),

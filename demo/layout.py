@@ -152,5 +152,5 @@ def _terminal(member: Member, port: int, gnss: Path) -> str:
         f'[keys]\nfolder = "../keys/{member.device}"\n'
         f'[store]\nfile = "../stores/{member.device}.db"\n'
         f'[devices]\nsocket = "../sockets/{member.unit}.sock"\n'
-        "[report]\ninterval_s = 2.0\ndistance_m = 25.0\nlease_s = 5\n"
+        "[report]\nlease_s = 10\n"
     )

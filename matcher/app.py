@@ -66,7 +66,7 @@ class Centre:
     def __init__(self, settings: MatcherSettings, store: Store, service: Service, log: Log) -> None:
         clock = service.clock
         self.settings, self.store, self.service, self.log = settings, store, service, log
-        self.keys = CentreKeys.load(settings.files.keys)
+        self.keys = CentreKeys.load(settings.files.keys, settings.fleet, settings.name)
         self.refusals = Refusals(log)
         self.book = PositionBook()
         self.engine = Engine(Journal(store), self.book, clock)

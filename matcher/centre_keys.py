@@ -7,9 +7,10 @@ from pathlib import Path
 
 from protocol.identities import Identities, Trust, open_identities, open_trust
 from protocol.keys import SealKey, VerifyKey
+from protocol.names import common_name
 from protocol.refusal import Refused
 from runtime.faults import ConfigFault
-from runtime.key_files import load_certificate, load_private, public_key_of
+from runtime.key_files import common_name_of, load_certificate, load_private, public_key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,13 @@ class CentreKeys:
     receipt: SealKey
 
     @classmethod
-    def load(cls, folder: Path) -> CentreKeys:
-        """Raises ConfigFault naming the file."""
+    def load(cls, folder: Path, fleet: str, name: str) -> CentreKeys:
+        """Raises ConfigFault naming the file; the certificate must be `name`'s in `fleet`."""
+        certificate, wanted = folder / "tls.pem", common_name(fleet, name)
+        found = common_name_of(load_certificate(certificate))
+        if found != wanted:
+            remedy = f"it should be {wanted}: correct fleet, name or files.keys"
+            raise ConfigFault(certificate, "is somebody else's", found, remedy)
         root = load_certificate(folder / "root.pem")
         return cls(
             VerifyKey(public_key_of(root)),

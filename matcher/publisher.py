@@ -1,7 +1,8 @@
 """What managers see: verified units, incidents, alerts, statistics, replies.
 
 Retained topics are ours alone: after each connection they are published again, and what lies there
-without an owner is cleared. A unit shows at most once a second; an alert until acknowledged.
+without an owner is cleared. A unit shows at most once a second, moving ones with their predicted
+place; an alert until acknowledged.
 """
 
 from __future__ import annotations
@@ -172,7 +173,8 @@ class Publisher:
         if not self._engine.is_settled:
             return
         for unit_id, unit in self._board.units.items():
-            if self._freshness.get(unit_id) != views.freshness(unit, self._book, now_ms):
+            changed = self._freshness.get(unit_id) != views.freshness(unit, self._book, now_ms)
+            if changed or views.is_moving(unit, self._book):
                 self._dirty.add(unit_id)
         for unit_id in sorted(self._dirty):
             if monotonic_ms - self._shown_ms.get(unit_id, -UNIT_INTERVAL_MS) >= UNIT_INTERVAL_MS:

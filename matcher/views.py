@@ -17,12 +17,20 @@ from protocol.words import Freshness, Status, UnitKind, bits_to_flags
 
 _FIX_WORDS = ("none", "2d", "3d")
 EXPIRY_UNKNOWN_S = 300
+MOVING_CM_S = 100
+REPORT_BOUND_M = 15.0  # the terminals' setting `report.bound_m`
 
 
 def freshness(unit: Unit, book: PositionBook, now_ms: int) -> Freshness:
     """Of the position that is shown; lost where there is none."""
     shown = shown_of(unit, book)
     return Freshness.LOST if shown is None else shown.freshness(now_ms)
+
+
+def is_moving(unit: Unit, book: PositionBook) -> bool:
+    """Whether its predicted place changes by the second."""
+    newest = newest_of(unit, book)
+    return newest is not None and (newest.position.speed_cm_s or 0) >= MOVING_CM_S
 
 
 def unit(board: Board, one: Unit, book: PositionBook, now_ms: int) -> tuple[bytes, int]:
@@ -39,7 +47,7 @@ def unit(board: Board, one: Unit, book: PositionBook, now_ms: int) -> tuple[byte
             "incident": order.incident if order else None,
             "order": one.order,
             "hold": one.hold,
-            **(_position(shown) if shown else {}),
+            **(_position(shown, now_ms) if shown else {}),
             "fix": _FIX_WORDS[newest.position.fix_kind] if newest else "none",
         }
     )
@@ -56,13 +64,16 @@ def _point(newest: Verified) -> m.PointGeometry | None:
     return m.PointGeometry(coordinates=(p.lon_e7 / 1e7, p.lat_e7 / 1e7))
 
 
-def _position(newest: Verified) -> dict[str, object]:
-    p = newest.position
+def _position(newest: Verified, now_ms: int) -> dict[str, object]:
+    p, here = newest.position, newest.place_at(now_ms)
     return {
         "position_time": iso(p.time_ms),
         "received_time": iso(newest.received_ms),
         "next_s": p.next_s,
-        "accuracy_m": None if p.accuracy_dm is None else p.accuracy_dm / 10,
+        "age_s": newest.age_ms(now_ms) / 1000,
+        "predicted": None if here is None else (round(here[1], 7), round(here[0], 7)),
+        "bound_m": REPORT_BOUND_M,
+        "accuracy_m": p.accuracy_m,
         "sog_mps": None if p.speed_cm_s is None else p.speed_cm_s / 100,
         "cog_deg": None if p.course_ddeg is None else p.course_ddeg / 10,
         "flags": bits_to_flags(p.flags),

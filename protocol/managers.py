@@ -78,6 +78,17 @@ class UnitProperties(_Model):
     next_s: Annotated[int, Field(ge=1, le=30)] | None = Field(
         default=None, description="the next position was promised within this time of the last"
     )
+    age_s: Measure | None = Field(
+        default=None, description="of the position when this was published"
+    )
+    predicted: tuple[Lon, Lat] | None = Field(
+        default=None,
+        description="where it is now by the terminal's own prediction, [longitude, latitude]",
+    )
+    bound_m: Measure | None = Field(
+        default=None,
+        description="the terminal reports when it leaves the prediction by more than this",
+    )
     accuracy_m: Measure | None = Field(default=None, description="68 % radius")
     sog_mps: Measure | None = None
     cog_deg: Annotated[float, Field(ge=0, lt=360, allow_inf_nan=False)] | None = None

@@ -29,9 +29,10 @@ class Position:
     time_trust: int  # words.TimeTrust
     lat_e7: int | None  # WGS 84, 1e-7 degrees, north positive
     lon_e7: int | None  # WGS 84, 1e-7 degrees, east positive
-    accuracy_dm: int | None  # 68 % radius, 0.1 m
+    accuracy_m: int | None  # 68 % radius
     speed_cm_s: int | None  # over ground
     course_ddeg: int | None  # over ground, true north, 0.1 degree
+    motion: int  # acceleration and turn, protocol/predict.py
     fix_kind: int  # words.FixKind
     status: int  # words.Status
     flags: int  # words.FIX_FLAGS
@@ -44,8 +45,8 @@ def encode(position: Position) -> bytes:
     p = position
     return cbor2.dumps(
         [
-            p.boot, p.sequence, p.time_ms, p.time_trust, p.lat_e7, p.lon_e7, p.accuracy_dm,
-            p.speed_cm_s, p.course_ddeg, p.fix_kind, p.status, p.flags, p.next_s,
+            p.boot, p.sequence, p.time_ms, p.time_trust, p.lat_e7, p.lon_e7, p.accuracy_m,
+            p.speed_cm_s, p.course_ddeg, p.motion, p.fix_kind, p.status, p.flags, p.next_s,
             p.entry_count, p.entry_head,
         ]
     )  # fmt: skip
@@ -72,8 +73,8 @@ def decode(payload: bytes) -> Position:
         RecursionError,
     ) as cause:
         raise Refused(Reason.MALFORMED, f"position: not CBOR: {cause!s:.60}") from cause
-    if type(a) is not list or len(a) != 15:
-        raise Refused(Reason.MALFORMED, "position: not an array of 15")
+    if type(a) is not list or len(a) != 16:
+        raise Refused(Reason.MALFORMED, "position: not an array of 16")
     position = Position(*a)
     if not _valid(position):
         _name_fault(position)
@@ -92,9 +93,10 @@ def _valid(p: Position) -> bool:
              and type(lon) is int and -LON_MAX <= lon <= LON_MAX)
             or (lat is None and lon is None)
         )
-        and _may(p.accuracy_dm, _ACCURACY_MAX)
+        and _may(p.accuracy_m, _ACCURACY_MAX)
         and _may(p.speed_cm_s, _SPEED_MAX)
         and _may(p.course_ddeg, _COURSE_MAX)
+        and type(p.motion) is int and 0 <= p.motion <= 255
         and type(p.fix_kind) is int and 0 <= p.fix_kind <= 2
         and (lat is None) == (p.fix_kind == 0)
         and type(p.status) is int and 0 <= p.status <= 10
@@ -112,9 +114,10 @@ _RANGES: Final = (
     ("time_trust", 0, 3, False),
     ("lat_e7", -LAT_MAX, LAT_MAX, True),
     ("lon_e7", -LON_MAX, LON_MAX, True),
-    ("accuracy_dm", 0, _ACCURACY_MAX, True),
+    ("accuracy_m", 0, _ACCURACY_MAX, True),
     ("speed_cm_s", 0, _SPEED_MAX, True),
     ("course_ddeg", 0, _COURSE_MAX, True),
+    ("motion", 0, 255, False),
     ("fix_kind", 0, 2, False),
     ("status", 0, 10, False),
     ("flags", 0, 65535, False),

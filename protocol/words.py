@@ -79,17 +79,17 @@ class Freshness(StrEnum):
 
 # Flags of a fix, one bit each, as a position and a track carry them.
 FIX_FLAGS: tuple[str, ...] = (
+    "parked",  # the commonest first: they keep the number short
+    "suspect",
+    "alone",
+    "hdop_high",
+    "rollover",
     "frozen",
     "time_back",
     "date_jump",
     "jump",
     "speed_implausible",
     "satellites_lost",
-    "rollover",
-    "hdop_high",
-    "suspect",
-    "parked",
-    "alone",
     "estimated",
     "manual",
     "simulated",

@@ -50,6 +50,11 @@ class Desk:
         return replace(self, cards=MappingProxyType({**self.cards, card.order.order: card}))
 
 
+def holds_urgent(desk: Desk) -> bool:
+    """Whether an order of the highest priorities is held: the centre wants each second's fix."""
+    return any(card.state in HELD and card.order.priority <= 1 for card in desk.cards.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What became of a dispatch message."""

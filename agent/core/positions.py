@@ -7,6 +7,7 @@ from agent.core.now import Now
 from agent.core.track_builder import WIRE_KIND, flag_bits
 from protocol.entry import Here
 from protocol.position import HEAD_BYTES, Position
+from protocol.predict import STEADY
 from protocol.words import FixKind, TimeTrust
 
 METRES_PER_HDOP: Final = 5.0  # 68 % radius of a plain receiver at HDOP 1
@@ -22,6 +23,12 @@ def accuracy_dm(fix: Fix) -> int | None:
     return max(1, min(_ACCURACY_DM_MAX, round(fix.hdop * METRES_PER_HDOP * 10)))
 
 
+def accuracy_m(fix: Fix) -> int | None:
+    """Whole metres, rounded up, for the position; None where the receiver gives no HDOP."""
+    tenths = accuracy_dm(fix)
+    return None if tenths is None else -(-tenths // 10)
+
+
 def position_of(
     fix: Fix | None,
     *,
@@ -30,6 +37,7 @@ def position_of(
     boot: int,
     sequence: int,
     status: int,
+    motion: int,
     next_s: int,
     entry_count: int,
     entry_head: bytes,
@@ -39,14 +47,14 @@ def position_of(
     if not has_place or fix is None or fix.lat_deg is None or fix.lon_deg is None:
         flags = 0 if fix is None else flag_bits(fix)
         return Position(
-            boot, sequence, time_ms, int(trust), None, None, None, None, None,
+            boot, sequence, time_ms, int(trust), None, None, None, None, None, STEADY,
             int(FixKind.NONE), int(status), flags, next_s, entry_count, entry_head[:HEAD_BYTES],
         )  # fmt: skip
     speed = None if fix.sog_mps is None else min(_SPEED_CM_S_MAX, round(fix.sog_mps * 100))
     course = None if fix.cog_deg is None else round(fix.cog_deg * 10) % 3600
     return Position(
         boot, sequence, time_ms, int(trust), round(fix.lat_deg * 1e7), round(fix.lon_deg * 1e7),
-        accuracy_dm(fix), speed, course, WIRE_KIND[fix.kind], int(status), flag_bits(fix),
+        accuracy_m(fix), speed, course, motion, WIRE_KIND[fix.kind], int(status), flag_bits(fix),
         next_s, entry_count, entry_head[:HEAD_BYTES],
     )  # fmt: skip
 

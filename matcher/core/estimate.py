@@ -55,10 +55,9 @@ def _unusable(newest: Verified | None, now_ms: int) -> str | None:
 
 
 def _candidate(unit: Unit, newest: Verified, now_ms: int, lat: float, lon: float) -> Candidate:
-    p = newest.position
-    assert p.lat_e7 is not None
-    assert p.lon_e7 is not None
-    time_ms, way_m = eta_ms(unit.kind, p.lat_e7 / 1e7, p.lon_e7 / 1e7, lat, lon)
+    here = newest.place_at(now_ms)
+    assert here is not None
+    time_ms, way_m = eta_ms(unit.kind, *here, lat, lon)
     return Candidate(
         unit.unit, time_ms, way_m, newest.age_ms(now_ms), newest.freshness(now_ms).value
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from protocol.position import Position
+from protocol.predict import Reported, predict
 from protocol.refusal import Reason, Refused
 from protocol.words import Freshness, TimeTrust, bits_to_flags
 
@@ -47,6 +48,20 @@ class Verified:
 
     def age_ms(self, now_ms: int) -> int:
         return max(0, now_ms - self.since_ms())
+
+    def place_at(self, now_ms: int) -> tuple[float, float] | None:
+        """Where it is now, by the terminal's own prediction; None without a fix.
+
+        Beyond its promise nothing was promised, so nothing is extrapolated further.
+        """
+        p = self.position
+        if p.lat_e7 is None or p.lon_e7 is None:
+            return None
+        seen = Reported(
+            p.lat_e7 / 1e7, p.lon_e7 / 1e7, (p.speed_cm_s or 0) / 100,
+            None if p.course_ddeg is None else p.course_ddeg / 10, p.motion,
+        )  # fmt: skip
+        return predict(seen, min(self.age_ms(now_ms), p.next_s * 1000) / 1000)
 
     def freshness(self, now_ms: int) -> Freshness:
         age_ms, next_ms = self.age_ms(now_ms), self.position.next_s * 1000

@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.core.crew import Crew
-from agent.core.reporting import IntervalDistance
+from agent.core.reporting import Interval
 from agent.core.terminal import State
 from agent.logbook import Logbook
 from agent.logbook_file import Change
@@ -98,7 +98,7 @@ class World:
             self.logbook, self.terminal, seals, self.uplink.send_batch, lambda: None
         )
         self.whereabouts = Whereabouts(
-            self.terminal, timekeeper, newest, IntervalDistance(5, 50, 10),
+            self.terminal, timekeeper, newest, Interval(5, 50, 10),
             TrackSettings(entry_s=2, fixes_max=2), self.uplink.send_position, 4000,
         )  # fmt: skip
         self.uplink.attach(sender, self.whereabouts)

@@ -7,7 +7,7 @@ import random
 from agent.core.fix import Fix, FixKind
 from agent.core.now import Now
 from agent.core.positions import here_of, position_of
-from agent.core.reporting import IntervalDistance, Reporter, Sample
+from agent.core.reporting import Interval, Reporter, Sample
 from agent.core.track_builder import WAITING_MAX, TrackBuilder, entries_of, point_of
 from agent.scratch import encode_scratch, scratch_entries
 from protocol import position, track
@@ -27,7 +27,7 @@ NO_FIX = Fix(
 
 def made(fix: Fix | None) -> position.Position:
     found = position_of(
-        fix, time_ms=5, trust=TimeTrust.GNSS, boot=1, sequence=2, status=1, next_s=10,
+        fix, time_ms=5, trust=TimeTrust.GNSS, boot=1, sequence=2, status=1, motion=0x1F, next_s=10,
         entry_count=3, entry_head=bytes(32),
     )  # fmt: skip
     assert position.decode(position.encode(found)) == found
@@ -36,15 +36,15 @@ def made(fix: Fix | None) -> position.Position:
 
 def test_position_is_rounded_bounded_and_says_that_it_is_suspect() -> None:
     p = made(FIX)
-    assert (p.lat_e7, p.lon_e7, p.accuracy_dm) == (245_130_005, -1_176_470_000, 45)
+    assert (p.lat_e7, p.lon_e7, p.accuracy_m) == (245_130_005, -1_176_470_000, 5)
     assert (p.speed_cm_s, p.course_ddeg, p.fix_kind) == (1234, 0, 2)
-    assert bits_to_flags(p.flags) == ("jump", "rollover", "suspect")
+    assert set(bits_to_flags(p.flags)) == {"jump", "rollover", "suspect"}
 
 
 def test_position_without_a_fix_says_only_that_the_terminal_lives() -> None:
     for fix in (None, NO_FIX):
         p = made(fix)
-        assert (p.lat_e7, p.lon_e7, p.accuracy_dm, p.fix_kind) == (None, None, None, 0)
+        assert (p.lat_e7, p.lon_e7, p.accuracy_m, p.fix_kind) == (None, None, None, 0)
 
 
 def test_here_carries_the_age_of_its_fix() -> None:
@@ -55,7 +55,7 @@ def test_here_carries_the_age_of_its_fix() -> None:
 
 
 def test_interval_distance_status_and_lease() -> None:
-    reporter = Reporter(IntervalDistance(interval_s=5, distance_m=50, lease_s=10))
+    reporter = Reporter(Interval(interval_s=5, distance_m=50, promise_s=10))
     here = Sample(1000, 24.5, 117.6)
     assert reporter.due(None, 1, 0), "at once after a connect"
     reporter.sent(here, 1)

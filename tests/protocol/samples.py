@@ -50,8 +50,9 @@ OTHER_KEY: Final = SealKey.from_seed(b"other".ljust(32, b"."))
 
 POSITION: Final = Position(
     boot=7, sequence=4711, time_ms=NOW_MS, time_trust=3, lat_e7=245_130_012,
-    lon_e7=1_176_470_034, accuracy_dm=35, speed_cm_s=1234, course_ddeg=917, fix_kind=2, status=1,
-    flags=0, next_s=10, entry_count=230, entry_head=bytes.fromhex("0011223344556677"),
+    lon_e7=1_176_470_034, accuracy_m=4, speed_cm_s=1234, course_ddeg=917, motion=0x1F,
+    fix_kind=2, status=1, flags=0, next_s=10, entry_count=230,
+    entry_head=bytes.fromhex("0011223344556677"),
 )  # fmt: skip
 BIRTH: Final = Birth(
     7, 2, NONCE, LOGBOOK, 1, 230, bytes(32), 3, 17, 41, NOW_MS, 3, Versions(1, 0, 0, 0)

@@ -36,6 +36,7 @@ def positions(draw: st.DrawFn) -> Position:
         draw(maybe(0, 65535)),
         draw(maybe(0, 65535)),
         draw(maybe(0, 3599)),
+        draw(st.integers(0, 255)),
         draw(st.integers(1, 2)) if has_fix else 0,
         draw(st.integers(0, 10)),
         draw(st.integers(0, 65535)),
@@ -56,11 +57,12 @@ def test_exact_both_ways(value: Position) -> None:
 
 BOUNDS = [
     ("boot", 1, U32), ("sequence", 0, U32), ("time_ms", 0, 1 << 43), ("time_trust", 0, 3),
-    ("lat_e7", -LAT_MAX, LAT_MAX), ("lon_e7", -LON_MAX, LON_MAX), ("accuracy_dm", 0, 65535),
-    ("speed_cm_s", 0, 65535), ("course_ddeg", 0, 3599), ("fix_kind", 1, 2), ("status", 0, 10),
-    ("flags", 0, 65535), ("next_s", 1, 30), ("entry_count", 0, U32),
+    ("lat_e7", -LAT_MAX, LAT_MAX), ("lon_e7", -LON_MAX, LON_MAX), ("accuracy_m", 0, 65535),
+    ("speed_cm_s", 0, 65535), ("course_ddeg", 0, 3599), ("motion", 0, 255),
+    ("fix_kind", 1, 2), ("status", 0, 10), ("flags", 0, 65535), ("next_s", 1, 30),
+    ("entry_count", 0, U32),
 ]  # fmt: skip
-OPTIONAL = {"accuracy_dm", "speed_cm_s", "course_ddeg"}
+OPTIONAL = {"accuracy_m", "speed_cm_s", "course_ddeg"}
 
 
 def with_field(field: str, value: Any) -> bytes:
@@ -111,7 +113,7 @@ def test_any_bytes_are_a_position_or_refused(data: bytes) -> None:
 
 def test_bytes_behind_and_long_forms_are_no_evidence() -> None:
     payload = position.encode(POSITION)
-    longer = payload.replace(b"\x8f\x07", b"\x8f\x18\x07")
+    longer = payload.replace(b"\x90\x07", b"\x90\x18\x07")
     assert position.decode(longer) == POSITION
     for other in (payload + b"\x00", longer):
         with pytest.raises(Refused, match="not the deterministic encoding"):
@@ -132,17 +134,17 @@ def publish_bytes(message: bytes, topic: str = "") -> int:
 # Every byte string longer than this one stands for something odd: a fix of no use, a flag.
 WORST_PLAUSIBLE = Position(
     boot=65_535, sequence=2**31, time_ms=4_102_444_800_000, time_trust=3, lat_e7=-LAT_MAX,
-    lon_e7=-LON_MAX, accuracy_dm=255, speed_cm_s=8_333, course_ddeg=3599, fix_kind=2,
-    status=10, flags=0xFF, next_s=30, entry_count=2**31, entry_head=bytes(8),
+    lon_e7=-LON_MAX, accuracy_m=23, speed_cm_s=8_333, course_ddeg=3599, motion=0x88, fix_kind=2,
+    status=10, flags=0x17, next_s=30, entry_count=2**31, entry_head=bytes(8),
 )  # fmt: skip
 WORST_POSSIBLE = replace(
-    WORST_PLAUSIBLE, boot=U32, sequence=U32, accuracy_dm=65_535, speed_cm_s=65_535, flags=65_535,
+    WORST_PLAUSIBLE, boot=U32, sequence=U32, accuracy_m=65_535, speed_cm_s=65_535, flags=65_535,
     entry_count=U32,
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("value", "bytes_max"), [(POSITION, 140), (WORST_PLAUSIBLE, 140), (WORST_POSSIBLE, 144)]
+    ("value", "bytes_max"), [(POSITION, 140), (WORST_PLAUSIBLE, 140), (WORST_POSSIBLE, 146)]
 )
 def test_size_on_the_wire(value: Position, bytes_max: int) -> None:
     topic = topics.terminal("f" * 31, "d" * 31, "position")

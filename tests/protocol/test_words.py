@@ -35,8 +35,8 @@ def test_numbers_on_the_wire_stay() -> None:
     ]  # fmt: skip
     assert [int(trust) for trust in TimeTrust] == [0, 1, 2, 3]
     assert [int(kind) for kind in FixKind] == [0, 1, 2]
-    assert FIX_FLAGS.index("rollover") == 6
-    assert FIX_FLAGS.index("suspect") == 8
+    assert FIX_FLAGS.index("parked") == 0
+    assert FIX_FLAGS.index("suspect") == 1
 
 
 @given(st.sets(st.sampled_from(FIX_FLAGS)))
@@ -46,7 +46,7 @@ def test_flags_there_and_back(flags: set[str]) -> None:
 
 
 def test_bits_that_no_word_has_yet_are_passed_over() -> None:
-    assert bits_to_flags(0x8001) == ("frozen",)
+    assert bits_to_flags(0x8001) == ("parked",)
 
 
 def test_an_unknown_flag_is_our_mistake() -> None:
