@@ -1,8 +1,8 @@
 """WGS 84, GCJ-02 and BD-09: Chinese maps shift coordinates; inside Outrider everything is WGS 84.
 
-GCJ-02 is WGS 84 plus a smooth shift, in cities of 300 to 700 m, inside China (no official text is public; the
-polynomial and the sines are those on which open implementations agree). BD-09 adds a rotation and
-6.5 thousandths. The way back is by iteration, so there and back returns within 0.1 mm.
+GCJ-02 is WGS 84 plus a smooth shift inside China, 300 to 700 m in cities (no official text is
+public; the polynomial and the sines are those on which open implementations agree). BD-09 adds a
+rotation and 6.5 thousandths. The way back is by iteration: there and back returns within 0.1 mm.
 Converted once, at the edge: where a place or a locator's position comes in.
 """
 
