@@ -1,0 +1,202 @@
+"""What must hold after any kills, read from what is on disk: the journal and the terminals' stores.
+
+Written apart from the core's own bookkeeping: events are counted here by the words of the wire
+contract, so that a mistake in `apply` does not excuse itself. Each check returns faults in words.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from matcher.core import events as ev
+from matcher.journal.journal import rows
+from protocol import entry as entries
+from protocol.entry import Delivered, EntryKind
+from protocol.order import OPEN, OrderState, OrderStep, advance
+
+_PLACES: Final = ("assign", "backup")
+_WANTS_REASON: Final = (OrderStep.EXPIRE, OrderStep.CANCEL, OrderStep.SUPERSEDE, OrderStep.DECLINE)
+N_BITS: Final = 32  # of the entry's number in a terminal's store
+N_MASK: Final = (1 << N_BITS) - 1
+
+
+@dataclass(slots=True)
+class OrderLife:
+    """One order as the events tell it."""
+
+    unit: str
+    incident: str
+    slot: int
+    state: OrderState = OrderState.ISSUED
+    attached: bool = False
+    reason: str | None = None
+    was_delivered: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def holds_place(self) -> bool:
+        held = (OrderState.CONFIRMED, OrderState.EN_ROUTE, OrderState.ON_SCENE)
+        return self.state in held and not self.attached
+
+
+@dataclass(slots=True)
+class Journal:
+    """The events of a journal, followed as it grows."""
+
+    path: Path
+    seq: int = 0
+    orders: dict[str, OrderLife] = field(default_factory=dict)
+    incidents: dict[str, str] = field(default_factory=dict)
+    requests: Counter[str] = field(default_factory=Counter)
+    terms: int = 0
+    double: list[str] = field(default_factory=list)
+
+    def follow(self) -> None:
+        """Take what was committed since."""
+        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as db:
+            for row in rows(db, self.seq):
+                for event in row.decision().events:
+                    self.take(event)
+                self.seq = row.seq
+
+    @property
+    def open_incidents(self) -> list[str]:
+        return [i for i, state in self.incidents.items() if state not in ("cleared", "cancelled")]
+
+    def states(self) -> Counter[str]:
+        return Counter(order.state.value for order in self.orders.values())
+
+    def take(self, event: ev.Event) -> None:
+        match event:
+            case ev.TermBegan():
+                self.terms += 1
+            case ev.IncidentOpened():
+                self.incidents[event.incident] = "pending"
+            case ev.IncidentMoved():
+                self.incidents[event.incident] = event.state
+            case ev.RequestDone():
+                self.requests[event.request_id] += 1
+            case ev.OrderIssued() if event.kind in _PLACES:
+                self.orders[event.order] = OrderLife(event.unit, event.incident, event.slot)
+                self._look_for_double(event.order)
+            case ev.OrderStepped() if event.order in self.orders:
+                self._step(event)
+
+    def _step(self, event: ev.OrderStepped) -> None:
+        order, step = self.orders[event.order], OrderStep(event.step)
+        order.state = advance(order.state, step)
+        order.attached = order.attached or event.attached
+        order.was_delivered = order.was_delivered or step in (OrderStep.DELIVER, OrderStep.ACCEPT)
+        if step in _WANTS_REASON:
+            order.reason = event.reason
+        self._look_for_double(event.order)
+
+    def _look_for_double(self, changed: str) -> None:
+        one = self.orders[changed]
+        for name, other in self.orders.items():
+            if name == changed:
+                continue
+            if one.is_open and other.is_open and one.unit == other.unit:
+                self.double.append(f"unit {one.unit}: orders {name} and {changed} at once")
+            same_place = (one.incident, one.slot) == (other.incident, other.slot)
+            if same_place and one.holds_place and other.holds_place:
+                self.double.append(f"{one.incident} place {one.slot}: held by {name} and {changed}")
+
+
+def lost_orders(journal: Journal) -> list[str]:
+    """Orders that ended nowhere: not delivered and not closed with a reason, or still open."""
+    faults = []
+    for name, order in journal.orders.items():
+        what = f"order {name} to {order.unit}"
+        if order.is_open:
+            faults.append(f"{what}: still {order.state}")
+        elif not order.was_delivered and order.reason is None:
+            faults.append(f"{what}: {order.state} without delivery and without a reason")
+    return faults
+
+
+def doubled_requests(journal: Journal, asked: Mapping[str, str | None]) -> list[str]:
+    """`asked`: request id -> incident of its reply, None where no reply came."""
+    faults = [f"request {r}: done {n} times" for r, n in journal.requests.items() if n > 1]
+    for request, incident in asked.items():
+        if incident is None:
+            faults.append(f"request {request}: no reply")
+        elif incident not in journal.incidents:
+            faults.append(f"request {request}: its reply names {incident}, which is not journaled")
+    made, wanted = set(journal.incidents), {i for i in asked.values() if i is not None}
+    return faults + [f"incident {i}: nobody asked for it" for i in sorted(made - wanted)]
+
+
+def delivered_twice(path: Path) -> list[str]:
+    """A dispatch number that a terminal kept twice, by the entries in the journal."""
+    seen: Counter[tuple[bytes, int, int, str]] = Counter()
+    for logbook, body in delivered_entries(path):
+        seen[logbook, body.term, body.counter, body.outcome] += 1
+    return [
+        f"logbook {logbook.hex()[:8]}: number {term}/{counter} {outcome} {count} times"
+        for (logbook, term, counter, outcome), count in seen.items()
+        if count > 1
+    ]
+
+
+def delivered_entries(path: Path) -> Iterable[tuple[bytes, Delivered]]:
+    """(logbook, body) of all `delivered` entries at the centre."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        found = db.execute(
+            "SELECT logbook, data FROM entry WHERE kind = ?", (int(EntryKind.DELIVERED),)
+        ).fetchall()
+    for logbook, data in found:
+        body = entries.decode(data).body
+        assert isinstance(body, Delivered)
+        yield logbook, body
+
+
+def gaps(path: Path, stores: Sequence[Path]) -> list[str]:
+    """Logbooks at the centre: without a gap, not held, and the same chain as on the terminal."""
+    faults = []
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        for (reason,) in db.execute("SELECT reason FROM quarantine"):
+            faults.append(f"quarantine: a batch refused as {reason}")
+        books = db.execute("SELECT logbook, n, head, is_held, spans FROM logbook").fetchall()
+        known = {book for book, _, _, _, _ in books}
+        for book, n, _, is_held, spans in books:
+            name = f"logbook {book.hex()[:8]}"
+            numbers = [r[0] for r in db.execute(
+                "SELECT n FROM entry WHERE logbook = ? ORDER BY n", (book,))]  # fmt: skip
+            if is_held:
+                faults.append(f"{name}: held as a twin")
+            if numbers != list(range(1, n + 1)):
+                faults.append(f"{name}: {len(numbers)} entries, contiguous to {n}, spans {spans!r}")
+        for store in stores:
+            faults += _differs(store, known, db)
+    return faults
+
+
+def _differs(store: Path, known: set[bytes], centre: sqlite3.Connection) -> list[str]:
+    """Where the entries of a terminal's newest logbook are not those that the centre has."""
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
+        seq, book = db.execute("SELECT seq, id FROM book ORDER BY seq DESC LIMIT 1").fetchone()
+        own = {
+            n & N_MASK: data
+            for n, data in db.execute("SELECT id, data FROM entry WHERE id > ?", (seq << N_BITS,))
+        }
+    if book not in known:
+        return [f"{store.name}: logbook {book.hex()[:8]} never came to the centre"]
+    found = centre.execute("SELECT n, data FROM entry WHERE logbook = ?", (book,)).fetchall()
+    faults = [
+        f"{store.name}: entry {n} is {'another' if n in own else 'gone'} on the terminal"
+        for n, data in found
+        if own.get(n) != data
+    ]
+    if len(found) > len(own):
+        faults.append(f"{store.name}: {len(own)} entries, {len(found)} of them at the centre")
+    return faults
