@@ -43,7 +43,6 @@ from runtime.local_socket import LocalServer
 from runtime.log import get_log
 from runtime.mqtt_link import MqttLink
 from runtime.mqtt_types import LinkSettings, Will
-from runtime.serial_port import SerialPort
 from runtime.service import Service, run_daemon
 from runtime.store import Store
 
@@ -84,12 +83,9 @@ class Agent:
         self._terminal = self._begin(loaded)
         self._link = self._make_link(identity)
         self._make_uplink()
-        self._devices = Devices(self._terminal, self._view)
+        self._devices = Devices(self._terminal, self._view, self._whereabouts.ignition)
         self._server = self._make_server()
-        self._gnss = GnssTask(
-            SerialPort(settings.gnss.port, settings.gnss.baud), settings.gnss, self._timekeeper,
-            self._on_fix,
-        )  # fmt: skip
+        self._gnss = GnssTask(settings.gnss, self._timekeeper, self._on_fix)
 
     async def run(self) -> None:
         await self._sender.reload()
@@ -229,7 +225,7 @@ class Agent:
         )
 
     def _on_fix(self, fix: Fix) -> None:
-        self._whereabouts.fix(fix)
+        self._whereabouts.fix(fix, self._gnss.disagreement_m)
         self._devices.show_soon()
 
     def _view(self) -> device.State:
@@ -263,6 +259,7 @@ class Agent:
         )
         figures.update({f"refused_{reason}": n for reason, n in self._refusals.counts.items()})
         figures.update({f"gnss_{reason}": n for reason, n in self._gnss.counts.items()})
+        figures.update(self._whereabouts.figures)
         return figures
 
     def _system_trust(self) -> TimeTrust:

@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from agent.core.answers import CrewRefused
+from agent.core.ignition import Ignition
 from agent.terminal import Terminal
 from protocol import device
 from protocol.refusal import Reason, Refused
@@ -28,8 +29,10 @@ WATCHERS_MAX: Final = 8
 class Devices:
     """`handle` serves one line of a client; `view` gives the present `State`."""
 
-    def __init__(self, terminal: Terminal, view: Callable[[], device.State]) -> None:
-        self._terminal, self._view = terminal, view
+    def __init__(
+        self, terminal: Terminal, view: Callable[[], device.State], ignition: Ignition
+    ) -> None:
+        self._terminal, self._view, self._ignition = terminal, view, ignition
         self._watching: dict[int, Client] = {}
         self._shown_ms = 0
         self._later: asyncio.TimerHandle | None = None
@@ -75,6 +78,7 @@ class Devices:
             self._later = asyncio.get_running_loop().call_later(left_ms / 1000, self._show)
 
     async def _event(self, client: Client, event: device.Event) -> None:
+        self._ignition.heard(event)  # true whether or not there is room to keep it
         try:
             await self._terminal.event(event)
         except Refused as refused:

@@ -40,8 +40,16 @@ async def report_health(
     """A Health entry each `interval_s`."""
     while True:
         await asyncio.sleep(interval_s)
-        found = sorted((name[:NAME_CHARS_MAX], max(0, value)) for name, value in figures().items())
-        await terminal.note(Health(tuple(found[:FIGURES_MAX])))
+        await terminal.note(health_of(figures()))
+
+
+def health_of(figures: Mapping[str, int]) -> Health:
+    """The figures by name; of too many the smallest give way, and their number is told."""
+    found = [(name[:NAME_CHARS_MAX], max(0, value)) for name, value in figures.items()]
+    if len(found) > FIGURES_MAX:
+        found.sort(key=lambda pair: -pair[1])
+        found[FIGURES_MAX - 1 :] = [("figures_left_out", len(found) - FIGURES_MAX + 1)]
+    return Health(tuple(sorted(found)))
 
 
 async def watch_role_keys(terminal: Terminal, seals: Seals) -> None:

@@ -4,24 +4,70 @@ Read by `agent.app` and by the crew's command line (for the socket's path). Unit
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from agent.core.reporting import DistanceAngle, Interval, Policy, Predict
+from agent.gpsd_source import GpsdAddress
 from runtime.settings import Settings
 
 NamePattern = r"^[a-z0-9-]{1,31}$"
 Name = Annotated[str, Field(pattern=NamePattern)]
+GPSD_SCHEME: Final = "gpsd://"
+GPSD_PORT: Final = 2947
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
-class Gnss(Settings):
-    """The receiver's port; `port` takes a device, a link to one, or a name in by-id."""
+def _gpsd_address(port: str) -> GpsdAddress | None:
+    """Raises ValueError where it begins as gpsd's and is none."""
+    if not port.startswith(GPSD_SCHEME):
+        return None
+    parts = urlsplit(port)
+    if not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("gpsd is written as gpsd://HOST[:PORT][/dev/DEVICE]")
+    return GpsdAddress(parts.hostname, parts.port or GPSD_PORT, parts.path.rstrip("/") or None)
+
+
+class ReceiverSettings(Settings):
+    """A receiver: `port` is a device, a link to one, a name in by-id, or gpsd.
+
+    gpsd as its own tools write it: `gpsd://HOST[:PORT][/dev/DEVICE]`.
+    """
+
+    port: str
+    baud: Annotated[int, Field(ge=1200, le=921_600)] = 9600  # where to begin: it is searched
+
+    @field_validator("port", mode="after")
+    @classmethod
+    def _can_be_read(cls, value: str) -> str:
+        _gpsd_address(value)
+        return value
+
+    @property
+    def gpsd(self) -> GpsdAddress | None:
+        """Where gpsd is, or None for a serial port."""
+        return _gpsd_address(self.port)
+
+
+class Gnss(ReceiverSettings):
+    """The receiver, and with `[gnss.second]` another one that stands in for it."""
 
     port: str = "/dev/serial0"
-    baud: Annotated[int, Field(ge=1200, le=921_600)] = 9600
     silent_s: Seconds = 4.0  # no fix for so long is an alarm
+    second: ReceiverSettings | None = None
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.second is not None and self.second.port == self.port:
+            raise ValueError(f"both receivers are {self.port}: name two ports, or one receiver")
+        return self
+
+    @property
+    def receivers(self) -> tuple[ReceiverSettings, ...]:
+        """The preferred one first."""
+        return (self,) if self.second is None else (self, self.second)
 
 
 class Broker(Settings):

@@ -6,15 +6,18 @@ Called by the GNSS task with each fix; `run` wakes for what is due without one.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import inf
 from typing import Final
 
 from agent.core.fix import Fix
+from agent.core.ignition import Ignition
 from agent.core.integrity import is_suspect
 from agent.core.motion import Motion
 from agent.core.now import Now
 from agent.core.orders import holds_urgent
+from agent.core.placing import Placing
 from agent.core.positions import here_of, position_of
 from agent.core.reporting import Policy, Reporter, Sample
 from agent.core.track_builder import TrackBuilder, entries_of, flag_bits, point_of
@@ -35,6 +38,7 @@ log = get_log("whereabouts")
 RETRY_MS: Final = 1000  # after a full disk
 ALARM_AGAIN_MS: Final = 30_000  # a receiver that comes and goes fills no logbook
 IDLE_MS: Final = 5000
+LAST_WORD_MS: Final = 2000  # without a new fix: what the centre predicts may be wrong by now
 SendPosition = Callable[[Position], bool]
 
 
@@ -71,7 +75,9 @@ class Whereabouts:
         newest.uptime_ms = self._placed_ms = timekeeper.uptime_ms()
         self._alarmed_ms = self._placed_ms - ALARM_AGAIN_MS
         self._motion, self._motion_code = Motion(), STEADY
-        self._sequence = 0
+        self.ignition = Ignition()
+        self._placing = Placing(self.ignition)
+        self._sequence, self._told_fix_ms = 0, 0
         self._is_up = self._is_silent = False
         self._unscratched = 0
         self._wake = asyncio.Event()
@@ -80,6 +86,11 @@ class Whereabouts:
     @property
     def dropped_fixes(self) -> int:
         return self._track.dropped
+
+    @property
+    def figures(self) -> Mapping[str, int]:
+        """Fixes by flag and by sign of deceit, for the health entry."""
+        return self._placing.figures
 
     def connected(self) -> None:
         """A connection stands: the newest position goes at once."""
@@ -90,22 +101,22 @@ class Whereabouts:
     def disconnected(self) -> None:
         self._is_up = False
 
-    def fix(self, fix: Fix) -> None:
-        """A fix has just come from the receiver."""
+    def fix(self, fix: Fix, apart_m: float | None = None) -> None:
+        """A fix has just come from the receiver; `apart_m`: how far another one is off."""
         uptime_ms = self._timekeeper.uptime_ms()
         if not is_suspect(fix):
             self._timekeeper.saw_fix(fix.epoch_ms, uptime_ms)
         now = self._timekeeper.now()
-        newest = self._newest
-        newest.fix, newest.uptime_ms = fix, uptime_ms
+        newest, placed = self._newest, self._placing.feed(fix, uptime_ms, apart_m)
+        newest.fix, newest.uptime_ms = placed.reported, uptime_ms
         newest.trust = self._timekeeper.fix_trust(fix.epoch_ms, now)
-        self._motion_code = self._motion.feed(fix)
-        point = point_of(fix, now.utc_ms)
+        self._motion_code = self._motion.feed(placed.reported)
+        point = point_of(placed.kept, now.utc_ms)
         if point is not None:
             self._track.add(point, uptime_ms)
             self._unscratched += 1
             self._placed_ms = uptime_ms
-        if self._is_silent or self._track.due(uptime_ms):
+        if self._is_silent or self._placing.has_alarms or self._track.due(uptime_ms):
             self._wake.set()
         self._report()
 
@@ -115,6 +126,8 @@ class Whereabouts:
             uptime_ms = self._timekeeper.uptime_ms()
             self._report()
             await self._tell_silence(uptime_ms)
+            while (alarm := self._placing.take_alarm()) is not None:
+                await self._terminal.note(alarm)
             if uptime_ms >= self._retry_ms:
                 await self._keep_track(uptime_ms)
             await self._sleep()
@@ -129,12 +142,21 @@ class Whereabouts:
         fix = newest.fix if not self._is_stale(uptime_ms) else None
         sample = None if fix is None else self._sample(fix, newest.uptime_ms)
         state, urgent = self._told(fix), holds_urgent(self._terminal.state.desk)
-        if not self._is_up or not self._reporter.due(sample, state, uptime_ms, urgent=urgent):
+        if not self._is_up:
+            return
+        is_due = self._reporter.due(sample, state, uptime_ms, urgent=urgent)
+        if not is_due and not (fix is not None and uptime_ms >= self._last_word_ms()):
             return
         next_s = self._reporter.next_s(urgent=urgent)
         if self._send(self._position(fix, next_s)):
             sent = Sample(uptime_ms, None, None) if sample is None else sample
             self._reporter.sent(replace(sent, uptime_ms=uptime_ms), state, next_s)
+            self._told_fix_ms = newest.uptime_ms
+
+    def _last_word_ms(self) -> float:
+        """When a receiver that has fallen silent has its last place told, if it was not yet."""
+        newest_ms = self._newest.uptime_ms
+        return inf if self._told_fix_ms == newest_ms else newest_ms + LAST_WORD_MS
 
     def _told(self, fix: Fix | None) -> tuple[int, bool, int]:
         """What the centre must know at once when it changes."""
@@ -210,6 +232,8 @@ class Whereabouts:
         due = [uptime_ms + IDLE_MS, self._retry_ms]
         if self._is_up:
             due.append(self._reporter.lease_end_ms())
+            if self._newest.fix is not None and self._last_word_ms() < inf:
+                due.append(self._newest.uptime_ms + LAST_WORD_MS)
         if self._unscratched:
             due.append(self._scratched_ms + self._scratch_ms)
         if not self._is_silent:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from protocol.refusal import Reason, Refused
 
@@ -128,10 +128,27 @@ def record(cls: type[T], *checks: Check) -> Callable[[object, str], T]:
     return checked
 
 
+_AS_THEY_ARE: Final = frozenset({int, str, bytes, bool, type(None)})
+
+
+_field_names_of: dict[type, tuple[str, ...] | None] = {}  # every journaled command passes here
+
+
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """Of a record, looked up once a class; None for what is no record."""
+    if kind not in _field_names_of:
+        names = tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
+        _field_names_of[kind] = names
+    return _field_names_of[kind]
+
+
 def plain(value: object) -> object:
     """What is encoded for `value`: dataclasses and tuples become arrays, words their values."""
-    if is_dataclass(value):
-        return [plain(getattr(value, field.name)) for field in fields(value)]
+    if type(value) in _AS_THEY_ARE:
+        return value
+    names = _field_names(type(value))
+    if names is not None:
+        return [plain(getattr(value, name)) for name in names]
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, tuple | list):

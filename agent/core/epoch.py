@@ -19,6 +19,7 @@ from agent.core.nmea import Sentence
 CYCLES_TO_LEARN: Final = 3
 RECENT_EPOCHS: Final = 8
 PENDING_MAX: Final = 8
+LEVELS_MAX: Final = 256  # satellites of all constellations on all bands
 DIMENSION_EPOCHS_MAX: Final = 10  # how long a GSA speaks for epochs without one
 
 _UNTIMED: Final = ("GSA", "VTG")
@@ -71,6 +72,7 @@ class EpochAssembler:
         self._cycle = _Cycle()
         self._cycle_over = True  # nothing that comes now can belong to `_last`
         self._pending: deque[Sentence] = deque(maxlen=PENDING_MAX)
+        self._levels: list[float] | None = None  # what the GSVs since the last fix said
         self._recent: deque[tuple[int | None, int]] = deque(maxlen=RECENT_EPOCHS)
         self._dimension: FixKind | None = None  # what the last GSA said
         self._dimension_epochs = 0  # for how many epochs without one it has stood
@@ -81,7 +83,10 @@ class EpochAssembler:
             return self._feed_without_time(sentence)
         if sentence.formatter == "ZDA":
             return self._feed_date(sentence)
-        return [] if sentence.formatter == "GSV" else self._feed_position(sentence)
+        if sentence.formatter == "GSV":
+            self._levels = [*(self._levels or ()), *sentence.snr_dbhz][:LEVELS_MAX]
+            return []
+        return self._feed_position(sentence)
 
     def flush(self) -> list[Fix]:
         """The line is silent or at its end: close the open epoch; what follows is a new cycle."""
@@ -177,6 +182,7 @@ class EpochAssembler:
         lat_deg, lon_deg = epoch.position_deg or (None, None)
         there = kind is not FixKind.NONE
         flags = epoch.origins if there else set()
+        levels, self._levels = self._levels, None
         return Fix(
             epoch_ms=epoch_ms,
             time_of_day_ms=epoch.time_of_day_ms,
@@ -190,6 +196,7 @@ class EpochAssembler:
             hdop=epoch.hdop,
             flags=tuple(sorted(flags | {"rollover"} if moved else flags)),
             raw_epoch_ms=raw_ms if moved else None,
+            snr_dbhz=None if levels is None else tuple(levels),
         )
 
     def _kind(self, epoch: EpochDraft) -> FixKind:

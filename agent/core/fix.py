@@ -35,3 +35,4 @@ class Fix:
     hdop: float | None
     flags: tuple[str, ...] = ()  # sorted
     raw_epoch_ms: int | None = None  # as the receiver dated it; set where a rollover was repaired
+    snr_dbhz: tuple[float, ...] | None = None  # of the satellites tracked; None: not said anew

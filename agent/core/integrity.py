@@ -35,13 +35,12 @@ SUSPECT: Final = frozenset(
     {
         "date_jump",
         "frozen",
-        "hdop_high",
         "jump",
         "manual",
         "null_island",
-        "satellites_lost",
         "simulated",
         "speed_implausible",
+        "suspect",  # as `suspicion` judged
         "time_back",
     }
 )

@@ -186,7 +186,6 @@ def test_nothing_was_refused_and_the_journal_replays(replays: Replays) -> None:
     assert replays.states[0] == replays.states[1]
 
 
-@pytest.mark.xfail(reason="a fix that the policy held back is not sent when silence follows")
 def test_the_last_place_before_a_silence_is_told(folder: Path) -> None:
     """Under the default promise of 30 s too: a map shows where the receiver was last heard."""
     file = folder / "hangzhou_gn_bd_2016.nmea"
