@@ -10,12 +10,11 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from agent.core.fix import Fix
-from agent.core.gpsd import GpsdReports
+from agent.core.gpsd import GpsdAddress, GpsdReports
 from runtime.lines import LineCutter
 from runtime.log import get_log
 
@@ -28,15 +27,6 @@ QUIET_S: Final = 0.25  # so long after the last report of an epoch it is whole
 PROBE_S: Final = 10.0  # a gpsd that says nothing for so long is asked whether it lives
 LINE_BYTES_MAX: Final = 65_536  # a SKY with all satellites in view takes about 10,000
 _CHUNK_BYTES: Final = 16_384
-
-
-@dataclass(frozen=True, slots=True)
-class GpsdAddress:
-    """Where gpsd listens, and which of its devices is meant (None: the only one)."""
-
-    host: str
-    port: int
-    device: str | None
 
 
 class GpsdSource:

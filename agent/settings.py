@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from agent.core.gpsd import GpsdAddress
 from agent.core.reporting import DistanceAngle, Interval, Policy, Predict
-from agent.gpsd_source import GpsdAddress
 from runtime.settings import Settings
 
 NamePattern = r"^[a-z0-9-]{1,31}$"

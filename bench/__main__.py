@@ -28,6 +28,7 @@ BENCHES: Final = {
     "reporting": ("bench.reporting", "messages of prediction, beside distance-and-angle"),
     "track": ("bench.track_size", "bytes a fix of the sealed track"),
     "agent": ("bench.agent_process", "memory and processor share of an agent, first position"),
+    "gnss": ("bench.gnss", "a receiver at 10 Hz with all talkers: the agent's share of a core"),
     "recovery": ("bench.recovery", "agent, matcher, broker: killed and serving again"),
     "kills": ("bench.kills", "random kills in the whole system, and what must hold after them"),
 }

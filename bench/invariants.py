@@ -62,11 +62,15 @@ class Journal:
 
     def follow(self) -> None:
         """Take what was committed since."""
-        with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as db:
-            for row in rows(db, self.seq):
-                for event in row.decision().events:
-                    self.take(event)
-                self.seq = row.seq
+        try:
+            with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as db:
+                found = list(rows(db, self.seq))
+        except sqlite3.OperationalError:
+            return  # the matcher is just being started: its log has no index yet; look again later
+        for row in found:
+            for event in row.decision().events:
+                self.take(event)
+            self.seq = row.seq
 
     @property
     def open_incidents(self) -> list[str]:

@@ -25,6 +25,7 @@ from protocol import topics
 RECOVERY_S_MAX: Final = 3.0
 UNITS: Final = 4
 WAIT_S: Final = 120.0
+POSITIONS_S: Final = 6.0
 
 
 async def run(options: Options) -> list[Figure]:
@@ -114,6 +115,8 @@ async def _matcher(world: SmallWorld, requester: Requester) -> tuple[float, floa
     killed_s = await _kill(world.process("matcher"))
     spoken_s = await spoken
     one = await requester.once()
+    # positions said while it was down are lost: let every terminal say one before the next kill
+    await asyncio.sleep(POSITIONS_S)
     return spoken_s - killed_s, one.shown_s - spoken_s
 
 

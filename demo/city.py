@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from itertools import pairwise
 from math import cos, radians
 from typing import Final
 
@@ -15,6 +16,7 @@ SIDE_M: Final = 2_400.0
 BLOCK_M: Final = 200.0
 NODES: Final = round(SIDE_M / BLOCK_M) + 1  # along each side
 DISTRICTS: Final = (4, 3)  # columns, rows
+ON_LINE_M: Final = 8.0  # a vehicle so close to a street is on it
 _METRES_PER_DEGREE: Final = 111_320.0
 
 Point = tuple[float, float]
@@ -91,34 +93,45 @@ def scene(rng: random.Random) -> Point:
 
 
 def way(start: Point, end: Point) -> list[Point]:
-    """Along the streets: to a crossing, along its row, along its column, to the end."""
-    if street_distance_m(start, end) < 1:
+    """The shortest along streets: to a crossing, along its row, along a column, to the end."""
+    if street_distance_m(start, end) < 1 or _on_one_street(start, end):
         return [end]
-    first, last = _entry(start, end), _entry(end, start)
-    if first == last:
-        points = [first.place]
-    else:
-        points = [first.place, Node(last.column, first.row).place, last.place]
-    return [point for i, point in enumerate([*points, end]) if i == 0 or point != points[i - 1]]
+    ways = [
+        [first.place, Node(last.column, first.row).place, last.place, end]
+        for first in _crossings(start)
+        for last in _crossings(end)
+    ]
+    points = min(ways, key=lambda points: _length_m([start, *points]))
+    return [point for i, point in enumerate(points) if i == 0 or point != points[i - 1]]
 
 
-def _entry(point: Point, towards: Point) -> Node:
-    """The crossing at that end of the point's street which lies towards the other point."""
+def _length_m(points: list[Point]) -> float:
+    return sum(street_distance_m(a, b) for a, b in pairwise(points))
+
+
+def _on_one_street(start: Point, end: Point) -> bool:
+    """Both on the same row, or on the same column."""
+    return any(
+        _is_on_line(a) and round(a / BLOCK_M) == round(b / BLOCK_M) and _is_on_line(b)
+        for a, b in zip(metres(start), metres(end), strict=True)
+    )
+
+
+def _is_on_line(along_m: float) -> bool:
+    return abs(along_m / BLOCK_M - round(along_m / BLOCK_M)) * BLOCK_M < ON_LINE_M
+
+
+def _crossings(point: Point) -> list[Node]:
+    """The crossings at both ends of the point's stretch of street; the one that it stands on."""
     east_m, north_m = metres(point)
-    to_east_m, to_north_m = metres(towards)
-    column = _towards(east_m, to_east_m)
-    row = _towards(north_m, to_north_m)
-    return Node(column, row)
+    return [Node(column, row) for column in _lines(east_m) for row in _lines(north_m)]
 
 
-def _towards(from_m: float, to_m: float) -> int:
-    """Index of the next line in that direction; the own one where we stand on it."""
-    index = from_m / BLOCK_M
-    if abs(index - round(index)) * BLOCK_M < 8:
-        found = round(index)
-    else:
-        found = int(index) + 1 if to_m > from_m else int(index)
-    return min(NODES - 1, max(0, found))
+def _lines(along_m: float) -> list[int]:
+    """Indices of the lines beside it; the own one where it lies on one."""
+    index = along_m / BLOCK_M
+    found = {round(index)} if _is_on_line(along_m) else {int(index), int(index) + 1}
+    return sorted(min(NODES - 1, max(0, line)) for line in found)
 
 
 def street_distance_m(start: Point, end: Point) -> float:

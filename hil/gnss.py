@@ -126,6 +126,7 @@ class RouteOptions:
     hz: float = 1.0
     talker: str = "GN"
     types: tuple[str, ...] = ("RMC", "GGA", "GSA", "VTG")
+    constellations: tuple[str, ...] = ()  # each with GSA and GSV of its own
     latency_s: float = 0.0  # from the epoch to its first byte
     verbose: bool = False
 
@@ -189,7 +190,9 @@ class RouteDriver:
     def _report(self, epoch: datetime, step_s: float) -> None:
         options = self._options
         state = self._state(epoch, max(step_s, 0.0))
-        self._receiver.send_epoch(epoch_sentences(options.talker, list(options.types), state))
+        self._receiver.send_epoch(
+            epoch_sentences(options.talker, options.types, state, options.constellations)
+        )
         if options.verbose and epoch.microsecond < 1e6 / options.hz:
             self._control.tell(
                 "position",

@@ -20,7 +20,7 @@ from hil.gnss import (
 from hil.gnss_faults import GNSS_KINDS
 from hil.gnss_log import Anchor, read_log
 from hil.life import InputError, add_life_options, first_to_end, run_control, run_to_end
-from hil.nmea import MAKERS
+from hil.nmea import CONSTELLATIONS, MAKERS
 from hil.pty_port import add_port_options, port_from
 
 FOREVER_S: Final = 1e9
@@ -30,6 +30,9 @@ EPILOG: Final = """examples:
   outrider hil gnss --link /tmp/gnss --at 24.513,117.647 --fault gap@30+10
   echo '{"do":"route","points":[[24.513,117.647],[24.516,117.647]],"speed_mps":14}' |
     outrider hil gnss --link /tmp/gnss --verbose
+  outrider hil gnss --link /tmp/gnss --at 24.513,117.647 --baud-real 38400
+  outrider hil gnss --link /tmp/gnss --at 24.513,117.647 --hz 10 --baud 115200 \\
+    --sentences RMC,GGA,GNS,VTG,GLL,ZDA,GSA,GSV --constellations GP,GL,GA,GB,GQ
 
 control (stdin): {"do":"route","points":[[lat,lon],...],"speed_mps":14,"accel_mps2":2.5}
   {"do":"stop"}   {"do":"fault","kind":"gap","seconds":5}
@@ -50,6 +53,12 @@ def parser() -> argparse.ArgumentParser:
     _add_route_options(options)
     options.add_argument("--jump-m", type=float, default=5000.0, help="how far a jump goes")
     add_port_options(options)
+    options.add_argument(
+        "--baud-real",
+        type=_baud,
+        metavar="N",
+        help="speak at N: a reader at another speed gets what a UART would make of it",
+    )
     add_life_options(options)
     return options
 
@@ -80,6 +89,13 @@ def _add_route_options(options: argparse.ArgumentParser) -> None:
     group.add_argument("--talker", default="GN", choices=["GN", "GP", "GL", "GA", "GB"])
     group.add_argument(
         "--sentences", type=_types, default="RMC,GGA,GSA,VTG", help=f"of {','.join(MAKERS)}"
+    )
+    group.add_argument(
+        "--constellations",
+        type=_constellations,
+        default=(),
+        metavar="GP,GL,…",
+        help=f"GSA and GSV for each of {','.join(CONSTELLATIONS)}",
     )
     group.add_argument("--noise-m", type=float, default=0.0, help="position error, one sigma")
     group.add_argument("--latency-ms", type=float, default=0.0, help="from epoch to first byte")
@@ -114,6 +130,21 @@ def _types(value: str) -> tuple[str, ...]:
     return types
 
 
+def _constellations(value: str) -> tuple[str, ...]:
+    talkers = tuple(value.upper().split(","))
+    if unknown := [name for name in talkers if name not in CONSTELLATIONS]:
+        known = ",".join(CONSTELLATIONS)
+        raise argparse.ArgumentTypeError(f"no constellation {unknown[0]}: give of {known}")
+    return talkers
+
+
+def _baud(value: str) -> int:
+    baud = int(value)
+    if not 1200 <= baud <= 921_600:
+        raise argparse.ArgumentTypeError(f"{value}: give 1200 to 921600")
+    return baud
+
+
 def main(argv: list[str]) -> int:
     """Runs the receiver until a signal, or `--hold-s` after the log; returns the exit code."""
     options = parser().parse_args(argv)
@@ -126,7 +157,7 @@ async def _run(options: argparse.Namespace) -> None:
     faults = FaultSchedule(GNSS_KINDS, options.fault)
     control.on("fault", faults.take)
     lines = read_log(options.file) if options.file else []
-    async with port_from(options) as port:
+    async with port_from(options, baud_real=options.baud_real) as port:
         receiver = Receiver(port, faults, chance, options.jump_m)
         work = (
             _replay(receiver, lines, options, control)
@@ -161,6 +192,7 @@ def _driver(receiver: Receiver, options: argparse.Namespace, control: Control) -
         hz=options.hz,
         talker=options.talker,
         types=options.sentences,
+        constellations=options.constellations,
         latency_s=options.latency_ms / 1000,
         verbose=options.verbose,
     )

@@ -4,8 +4,8 @@
 lists of NMEA 0183 version 4.1; shares nothing with the product's decoder. Used by hil/gnss.py.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
 from operator import xor
@@ -32,6 +32,13 @@ SKY: Final = tuple(
         (29, 28, 161, 38), (31, 9, 20, 28),
     ]
 )  # fmt: skip
+
+
+# System identifier of NMEA 4.11 and how many of SKY it has in view: with all five, GSA and GSV of
+# one epoch and one each of the other sentences fill nine tenths of 115,200 baud at 10 Hz.
+CONSTELLATIONS: Final[Mapping[str, tuple[int, int]]] = {
+    "GP": (1, 8), "GL": (2, 4), "GA": (3, 4), "GB": (4, 4), "GQ": (5, 1),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,15 +133,15 @@ def gns(talker: str, state: GnssState) -> list[bytes]:
     return [sentence(body)]
 
 
-def gsa(talker: str, state: GnssState) -> list[bytes]:
-    """Fix dimension, satellites used, PDOP, HDOP, VDOP."""
+def gsa(talker: str, state: GnssState, system: str = "") -> list[bytes]:
+    """Fix dimension, satellites used, PDOP, HDOP, VDOP; `system` is `,n` where it is told."""
     if not state.has_fix:
-        return [sentence(f"{talker}GSA,A,1{',' * 12},99.99,99.99,99.99")]
+        return [sentence(f"{talker}GSA,A,1{',' * 12},99.99,99.99,99.99{system}")]
     numbers = [f"{satellite.number:02}" for satellite in state.sky[:12]]
     used = ",".join(numbers + [""] * (12 - len(numbers)))
     vdop = state.hdop * 1.25
     pdop = (state.hdop**2 + vdop**2) ** 0.5
-    return [sentence(f"{talker}GSA,A,3,{used},{pdop:.2f},{state.hdop:.2f},{vdop:.2f}")]
+    return [sentence(f"{talker}GSA,A,3,{used},{pdop:.2f},{state.hdop:.2f},{vdop:.2f}{system}")]
 
 
 def gsv(talker: str, state: GnssState) -> list[bytes]:
@@ -180,6 +187,29 @@ MAKERS: Final[Mapping[str, Callable[[str, GnssState], list[bytes]]]] = {
 }
 
 
-def epoch_sentences(talker: str, types: list[str], state: GnssState) -> list[bytes]:
-    """All sentences of one epoch, in the order of `types` (keys of `MAKERS`)."""
-    return [line for name in types for line in MAKERS[name](talker, state)]
+def epoch_sentences(
+    talker: str, types: Sequence[str], state: GnssState, constellations: Sequence[str] = ()
+) -> list[bytes]:
+    """All sentences of one epoch, in the order of `types` (keys of `MAKERS`).
+
+    With `constellations` (keys of `CONSTELLATIONS`) GSA and GSV come once for each of them.
+    """
+    return [
+        line
+        for name in types
+        for line in (
+            _by_constellation(name, state, constellations)
+            if constellations and name in ("GSA", "GSV")
+            else MAKERS[name](talker, state)
+        )
+    ]
+
+
+def _by_constellation(name: str, state: GnssState, constellations: Sequence[str]) -> list[bytes]:
+    """As multi-constellation receivers do: GSA from GN with a system id, GSV from each talker."""
+    lines = []
+    for talker in constellations:
+        system, count = CONSTELLATIONS[talker]
+        part = replace(state, sky=state.sky[:count])
+        lines += gsa("GN", part, f",{system}") if name == "GSA" else gsv(talker, part)
+    return lines

@@ -53,11 +53,21 @@ class Line(Protocol):
 class DevicePort:
     """Bytes to and from whoever opened the other end of `line`; an async context manager."""
 
-    def __init__(self, line: Line, *, baud: int | None = None) -> None:
-        """`baud` paces what is sent to that line rate; None sends as fast as it is taken."""
+    def __init__(
+        self,
+        line: Line,
+        *,
+        baud: int | None = None,
+        as_heard: Callable[[bytes], bytes] | None = None,
+    ) -> None:
+        """`baud` paces what is sent to that line rate; None sends as fast as it is taken.
+
+        `as_heard` is what becomes of sent bytes on their way, at the same pace.
+        """
         self.line = line
         self.bytes_sent = 0
         self.bytes_dropped = 0
+        self._as_heard = as_heard
         self._bytes_per_s = baud / BITS_PER_BYTE_ON_LINE if baud else None
         self._fd: int | None = None
         self._tx = bytearray()
@@ -195,7 +205,7 @@ class DevicePort:
             limit = max(1, int(self._bytes_per_s * PACING_SLICE_S))
         assert self._fd is not None
         try:
-            sent = os.write(self._fd, self._tx[:limit])
+            sent = self._put(self._fd, bytes(self._tx[:limit]))
         except BlockingIOError:
             return 0
         except OSError:  # the other end went away between the look and the write
@@ -205,6 +215,13 @@ class DevicePort:
         self.bytes_sent += sent
         self._tx_room.set()
         return sent
+
+    def _put(self, fd: int, data: bytes) -> int:
+        """Bytes of `data` that are on the line; garbled ones are lost where there is no room."""
+        if self._as_heard is None:
+            return os.write(fd, data)
+        os.write(fd, self._as_heard(data))
+        return len(data)
 
     async def _pump_in(self) -> None:
         loop = asyncio.get_running_loop()

@@ -7,17 +7,24 @@ a hang-up the link leads to a new pseudo-terminal, as a replugged adapter keeps 
 import argparse
 import fcntl
 import os
+import re
 import select
 import sys
 import termios
 import tty
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from hil.port import DevicePort, Line, PortError
+from hil.port import DevicePort, PortError
+from hil.wrong_speed import heard_at
 
 if TYPE_CHECKING:
     import serial
+
+
+_BAUD_OF: Final = {
+    getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B\d+", name)
+}
 
 
 class PtyLine:
@@ -74,6 +81,12 @@ class PtyLine:
         look = select.poll()
         look.register(self._fd, 0)
         return not any(events & select.POLLHUP for _, events in look.poll(0))
+
+    def reader_baud(self) -> int | None:
+        """The line speed that the reader has set; a pseudo-terminal keeps it and ignores it."""
+        if self._fd is None:
+            return None
+        return _BAUD_OF.get(termios.tcgetattr(self._fd)[5])
 
     def untaken_bytes(self) -> int:
         """What waits in the kernel for the reader."""
@@ -134,11 +147,21 @@ def add_port_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def port_from(options: argparse.Namespace) -> DevicePort:
-    """The port that `add_port_options` described."""
-    line: Line
+def port_from(options: argparse.Namespace, *, baud_real: int | None = None) -> DevicePort:
+    """The port that `add_port_options` described.
+
+    `baud_real`: the device's own line speed; a reader that has set another one on the
+    pseudo-terminal gets what a UART would make of it. Raises `PortError` with a real port.
+    """
     if options.port:
-        line = RealLine(options.port, options.baud or 115200)
-        return DevicePort(line)
+        if baud_real:
+            raise PortError("--baud-real: a real port keeps its own speed; give --baud with --port")
+        return DevicePort(RealLine(options.port, options.baud or 115200))
     line = PtyLine(options.link)
-    return DevicePort(line, baud=options.baud)
+    if baud_real is None:
+        return DevicePort(line, baud=options.baud)
+
+    def as_heard(data: bytes) -> bytes:
+        return heard_at(data, baud_real, line.reader_baud() or baud_real)
+
+    return DevicePort(line, baud=options.baud or baud_real, as_heard=as_heard)

@@ -10,6 +10,7 @@ gpsd source.
 import json
 import re
 from collections import Counter
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -40,6 +41,15 @@ _RANGES: Final = {
     "eph": (0.0, 100_000.0),
 }
 Report = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GpsdAddress:
+    """Where gpsd listens, and which of its devices is meant (None: the only one)."""
+
+    host: str
+    port: int
+    device: str | None
 
 
 class ReportRefused(ValueError):

@@ -157,6 +157,11 @@ class Emulator:
         assert self._process.stdin
         self._process.stdin.close()
 
+    def kill(self) -> None:
+        """As if its power had failed."""
+        self._process.kill()
+        self._process.wait(10)
+
     def end(self) -> int:
         """Terminates it; returns the exit code."""
         self._process.terminate()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hil.nmea import KNOT_MPS, MAKERS, GnssState, epoch_sentences
+from hil.nmea import CONSTELLATIONS, KNOT_MPS, MAKERS, GnssState, epoch_sentences
 
 UTC_TIME = datetime(2026, 3, 1, 23, 59, 58, 250_000, tzinfo=UTC)
 
@@ -60,3 +60,16 @@ def test_satellites_in_view_are_spread_over_sentences() -> None:
     assert [line.split(b",")[1:4] for line in lines] == [
         [b"3", str(place).encode(), b"10"] for place in (1, 2, 3)
     ]
+
+
+def test_a_receiver_of_five_constellations_fills_a_fast_line() -> None:
+    state = GnssState(utc=UTC_TIME, lat_deg=24.5, lon_deg=117.6)
+    types = ["RMC", "GGA", "GNS", "VTG", "GLL", "ZDA", "GSA", "GSV"]
+    lines = epoch_sentences("GN", types, state, list(CONSTELLATIONS))
+    parse(lines)
+    names = [line[1:6].decode() for line in lines]
+    assert names[6:11] == ["GNGSA"] * 5
+    systems = [line.partition(b"*")[0].rpartition(b",")[2] for line in lines[6:11]]
+    assert systems == [b"1", b"2", b"3", b"4", b"5"]
+    assert sorted(set(names[11:])) == ["GAGSV", "GBGSV", "GLGSV", "GPGSV", "GQGSV"]
+    assert 0.8 * 11_520 < 10 * len(b"".join(lines)) < 11_520, "bytes a second at 10 Hz"
