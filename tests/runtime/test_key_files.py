@@ -77,6 +77,7 @@ def encrypted_pem() -> bytes:
         (encrypted_pem(), "no private key"),
         (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "no private key"),
     ],
+    ids=["empty", "text", "other curve", "encrypted", "cut"],  # keys are new in each process
 )
 def test_what_is_no_key_is_refused_in_one_line(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "tls.key"
