@@ -20,6 +20,7 @@ from protocol import entry as entries
 from protocol.entry import Delivered, EntryKind
 from protocol.order import OPEN, OrderState, OrderStep, advance
 
+UNDELIVERED_MS_MAX: Final = 20_000  # no kill takes a part away for so long
 _PLACES: Final = ("assign", "backup")
 _WANTS_REASON: Final = (OrderStep.EXPIRE, OrderStep.CANCEL, OrderStep.SUPERSEDE, OrderStep.DECLINE)
 N_BITS: Final = 32  # of the entry's number in a terminal's store
@@ -33,7 +34,9 @@ class OrderLife:
     unit: str
     incident: str
     slot: int
+    issued_ms: int
     state: OrderState = OrderState.ISSUED
+    last_ms: int = 0  # of its newest step
     attached: bool = False
     reason: str | None = None
     was_delivered: bool = False
@@ -63,7 +66,9 @@ class Journal:
     def follow(self) -> None:
         """Take what was committed since."""
         try:
-            with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as db:
+            with closing(
+                sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=0.05)
+            ) as db:
                 found = list(rows(db, self.seq))
         except sqlite3.OperationalError:
             return  # the matcher is just being started: its log has no index yet; look again later
@@ -90,14 +95,16 @@ class Journal:
             case ev.RequestDone():
                 self.requests[event.request_id] += 1
             case ev.OrderIssued() if event.kind in _PLACES:
-                self.orders[event.order] = OrderLife(event.unit, event.incident, event.slot)
+                self.orders[event.order] = OrderLife(
+                    event.unit, event.incident, event.slot, event.at_ms
+                )
                 self._look_for_double(event.order)
             case ev.OrderStepped() if event.order in self.orders:
                 self._step(event)
 
     def _step(self, event: ev.OrderStepped) -> None:
         order, step = self.orders[event.order], OrderStep(event.step)
-        order.state = advance(order.state, step)
+        order.state, order.last_ms = advance(order.state, step), event.at_ms
         order.attached = order.attached or event.attached
         order.was_delivered = order.was_delivered or step in (OrderStep.DELIVER, OrderStep.ACCEPT)
         if step in _WANTS_REASON:
@@ -117,7 +124,7 @@ class Journal:
 
 
 def lost_orders(journal: Journal) -> list[str]:
-    """Orders that ended nowhere: not delivered and not closed with a reason, or still open."""
+    """Orders that ended nowhere: undelivered, closed without a reason, or still open."""
     faults = []
     for name, order in journal.orders.items():
         what = f"order {name} to {order.unit}"
@@ -125,6 +132,8 @@ def lost_orders(journal: Journal) -> list[str]:
             faults.append(f"{what}: still {order.state}")
         elif not order.was_delivered and order.reason is None:
             faults.append(f"{what}: {order.state} without delivery and without a reason")
+        elif not order.was_delivered and order.last_ms - order.issued_ms > UNDELIVERED_MS_MAX:
+            faults.append(f"{what}: {order.state} undelivered, while everything was up again")
     return faults
 
 

@@ -22,7 +22,7 @@ from bench.watched_world import WatchedWorld
 from demo.processes import Gone, until
 
 KINDS: Final = ("reply", "decide", "takeover", "shown", "any")
-UP_AGAIN_S: Final = 15.0
+UP_AGAIN_S: Final = 60.0
 WELCOME_S: Final = 30.0
 SHOWN_S: Final = 5.0
 ON_ITS_WAY_S: Final = (0.0005, 0.006)

@@ -27,8 +27,8 @@ def issued(order: str, unit: str, incident: str = "i-1", slot: int = 1) -> ev.Ev
     return ev.OrderIssued(1, order, incident, unit, "assign", slot, 1, 9, 10, "rule:auto", 5)
 
 
-def stepped(order: str, step: OrderStep, *, reason: str | None = None) -> ev.Event:
-    return ev.OrderStepped(2, order, step, "unit", 1, False, reason, None)
+def stepped(order: str, step: OrderStep, *, reason: str | None = None, at_ms: int = 2) -> ev.Event:
+    return ev.OrderStepped(at_ms, order, step, "unit", 1, False, reason, None)
 
 
 def attended(order: str) -> list[ev.Event]:
@@ -61,6 +61,14 @@ def test_an_offer_withdrawn_without_a_reason_is_lost() -> None:
     assert invariants.lost_orders(made) == []
 
 
+def test_an_order_that_nobody_repeated_is_lost_whatever_closed_it() -> None:
+    late = stepped("o-1", OrderStep.CANCEL, reason="incident_cleared", at_ms=60_000)
+    made = journal(issued("o-1", "617"), late)
+    assert len(invariants.lost_orders(made)) == 1
+    made = journal(issued("o-1", "617"), stepped("o-1", OrderStep.DELIVER), late)
+    assert invariants.lost_orders(made) == []
+
+
 def test_requests_done_twice_unanswered_and_unasked_are_found() -> None:
     done = ev.RequestDone(1, b"e" * 16, "request-1", b"d" * 32, "d01", b"{}")
     made = journal(opened("i-1"), opened("i-2"), done, done)
@@ -77,5 +85,5 @@ def test_states_count_every_order() -> None:
 
 
 def test_an_attached_unit_holds_no_place() -> None:
-    one = OrderLife("617", "i-1", 1, OrderState.CONFIRMED, attached=True)
+    one = OrderLife("617", "i-1", 1, 1, OrderState.CONFIRMED, attached=True)
     assert not one.holds_place
