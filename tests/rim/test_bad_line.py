@@ -157,6 +157,7 @@ def test_a_broker_that_is_killed_midway(line: Line) -> None:
     until(lambda: crew.status()["waiting_entries"] > 2, "entries wait")
     world.broker.start()
     crew.order(order, "confirmed", "held")
+    desk.order(incident, UNIT, "confirmed")  # the desk is back too: a closing is told once
     for word in ("en-route", "on-scene", "clear"):
         crew.answer(order, word)
     desk.incident(incident, "cleared")
