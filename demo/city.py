@@ -60,14 +60,6 @@ def district(point: Point) -> int:
     return row * DISTRICTS[0] + column + 1
 
 
-def nearest_node(point: Point) -> Node:
-    east_m, north_m = metres(point)
-    limit = NODES - 1
-    return Node(
-        min(limit, max(0, round(east_m / BLOCK_M))), min(limit, max(0, round(north_m / BLOCK_M)))
-    )
-
-
 def posts(count: int, rng: random.Random) -> list[Node]:
     """Spread crossings: one per cell of a coarse raster, in drawn order."""
     columns = -(-count // 4)

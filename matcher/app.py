@@ -101,7 +101,7 @@ class Centre:
             self.refusals, self.service.clock, round(self.settings.statistics_s * 1000),
         )  # fmt: skip
         self.ingest = Ingest(
-            registry, engine, self.book, self.logbooks, self.sessions, self.keys,
+            registry, engine, self.book, self.logbooks, self.sessions,
             self.publisher.reply, self.refusals, self.log,
         )  # fmt: skip
         self.position_task.on_committed = self.publisher.on_positions

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Awaitable, Callable
 
-from matcher.centre_keys import CentreKeys
 from matcher.core.commands import ManagerRequest
 from matcher.core.positions import PositionBook, Verified
 from matcher.engine import Engine
@@ -42,14 +41,13 @@ class Ingest:
         book: PositionBook,
         logbooks: Logbooks,
         sessions: Sessions,
-        keys: CentreKeys,
         reply: Reply,
         refusals: Refusals,
         log: Log,
     ) -> None:
         self.registry = registry
         self._engine, self._book = engine, book
-        self._logbooks, self._sessions, self._keys = logbooks, sessions, keys
+        self._logbooks, self._sessions = logbooks, sessions
         self._reply, self._refusals, self._log = reply, refusals, log
 
     async def take(self, topic: str, payload: bytes, *, retained: bool) -> None:

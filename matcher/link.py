@@ -44,7 +44,7 @@ class CentreLink:
     def __init__(
         self, settings: MatcherSettings, rng: random.Random, log: Log, clock: Clock
     ) -> None:
-        fleet = self._fleet = settings.fleet
+        fleet = settings.fleet
         self._log, self._clock = log, clock
         self._canary = topics.canary(fleet)
         self._heard_ms: int | None = None
