@@ -89,8 +89,8 @@ class Centre:
         self._board_changed = asyncio.Event()
         self.registry: Registry | None = None
 
-    async def run(self) -> None:
-        """Take over the fleet, then serve."""
+    async def take_over(self) -> None:
+        """Everything up to the first message: documents, positions, the new term, open messages."""
         store, engine = self.store, self.engine
         self.book.floors = store.commit_now(load_floors)
         await self.identities.take_first()
@@ -108,6 +108,11 @@ class Centre:
         await engine.run(Begin(engine.now_ms(), self.settings.mode, self._units()))
         self.outbox.load(engine.board, registry)
         engine.listen(self._on_events)
+
+    async def run(self) -> None:
+        """Take over the fleet, then serve."""
+        await self.take_over()
+        engine, registry = self.engine, self._registry()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.link.run(), name="link")

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from matcher import views
 from matcher.core import events as ev
-from matcher.core.board import INCIDENT_CLOSED, Board
+from matcher.core.board import INCIDENT_CLOSED, Board, Incident
 from matcher.core.positions import PositionBook
 from matcher.engine import Engine
 from matcher.refusals import Refusals
@@ -27,6 +27,7 @@ from runtime.clock import Clock
 UNIT_INTERVAL_MS = 1_000
 ALERT_INTERVAL_MS = 10_000
 SWEEP_S = 0.1
+CLOSED_SHOWN_MS = 600_000  # for a desk that was away when it was closed
 
 
 class Publish(Protocol):
@@ -116,14 +117,23 @@ class Publisher:
     # --- topics ----------------------------------------------------------------------------------
 
     def show_incident(self, incident_id: str) -> None:
-        """Retained until closed; the last word is sent once and leaves nothing behind."""
+        """Retained; the last word, once it is closed, for some minutes only."""
         incident = self._board.incidents[incident_id]
+        left_ms = self._shown_for_ms(incident)
         topic = topics.incident(self._fleet, incident_id)
         payload = views.incident(self._board, incident)
-        closed = incident.state in INCIDENT_CLOSED
-        self._publish(topic, payload, qos=1, retain=not closed)
-        if closed:
-            self._publish(topic, b"", qos=1, retain=True)
+        expiry_s = None if left_ms is None else max(1, left_ms // 1000)
+        self._publish(topic, payload, qos=1, retain=True, expiry_s=expiry_s)
+
+    def _shown_for_ms(self, incident: Incident) -> int | None:
+        """None: until it is closed; 0 or less: no longer."""
+        if incident.state not in INCIDENT_CLOSED:
+            return None
+        return incident.times_ms[incident.state] + CLOSED_SHOWN_MS - self._engine.now_ms()
+
+    def _is_shown(self, incident: Incident) -> bool:
+        left_ms = self._shown_for_ms(incident)
+        return left_ms is None or left_ms > 0
 
     def _show_unit(self, unit_id: str, now_ms: int) -> None:
         unit = self._board.units[unit_id]
@@ -145,7 +155,7 @@ class Publisher:
         self._dirty.update(self._board.units)
         self._shown_ms.clear()
         self._statistics_due_ms = 0
-        for incident in self._board.open_incidents():
+        for incident in filter(self._is_shown, self._board.incidents.values()):
             self.show_incident(incident.incident)
         for alert in self._board.alerts.values():
             if alert.acknowledged_by is None:
@@ -155,9 +165,7 @@ class Publisher:
         """A retained message on a topic of ours that nobody owns any more."""
         leaf = topic.rsplit("/", 1)[-1]
         incident = self._board.incidents.get(leaf)
-        known = leaf in self._board.units or (
-            incident is not None and incident.state not in INCIDENT_CLOSED
-        )
+        known = leaf in self._board.units or (incident is not None and self._is_shown(incident))
         if not known and topic != topics.statistics(self._fleet):
             self._publish(topic, b"", qos=1, retain=True)
 

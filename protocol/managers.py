@@ -149,7 +149,7 @@ class IncidentTimes(_Model):
 
 
 class IncidentState(_Model):
-    """An incident, retained until closed."""
+    """An incident, retained; once it is closed, for ten minutes more."""
 
     id: Name
     number: Annotated[str, Field(max_length=16)] = Field(description="short number for the radio")

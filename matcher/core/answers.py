@@ -67,6 +67,14 @@ def matters(entry: entries.Entry) -> bool:
     )  # fmt: skip
 
 
+def may_free_a_unit(entry: entries.Entry) -> bool:
+    """Whether somebody may be sent after this entry; without it travel times are wasted bytes."""
+    body = entry.body
+    if isinstance(body, entries.Delivered):
+        return body.outcome not in (*_REACHED, "kept")
+    return not isinstance(body, entries.Alarm)
+
+
 def _on_alarm(draft: Draft, terminal: Terminal, number: str, body: entries.Alarm) -> None:
     """A terminal's own alarm; its code stands in a topic, so only a code is taken as one."""
     code = body.code if _CODE.fullmatch(body.code) else "terminal_alarm"

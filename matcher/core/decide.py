@@ -6,7 +6,7 @@ No clock, chance or position is read here: the command carries its time and the 
 from __future__ import annotations
 
 from matcher.core import events as ev
-from matcher.core.answers import incident_of, on_entry
+from matcher.core.answers import incident_of, may_free_a_unit, on_entry
 from matcher.core.assign import DELIVERY_LIMIT_MS, SILENCE_RELEASES_FROM, open_slot
 from matcher.core.board import Board, Incident, Order
 from matcher.core.commands import (
@@ -58,9 +58,13 @@ def decide(board: Board, command: Command) -> list[ev.Event]:
 
 def needs(board: Board, command: Command) -> list[tuple[str, float, float]]:
     """Incidents (id, lat, lon) whose travel times the decision may read."""
+    if isinstance(command, EntryCame):
+        entry = entries.decode(command.entry)
+        if not may_free_a_unit(entry):
+            return []
     found = {i.incident: i for i in short_incidents(board)}
     if isinstance(command, EntryCame):
-        incident_id = incident_of(board, entries.decode(command.entry))
+        incident_id = incident_of(board, entry)
         if incident_id is not None:
             found[incident_id] = board.incidents[incident_id]
     if isinstance(command, Tick):

@@ -72,7 +72,7 @@ CHANNELS: Final = (
             "A unit's verified state, at most once a second; expires.",
             "send", 0, True, JSON, ("UnitFeature",)),
     Channel("incident", topics.incident("{fleet}", "{incident}"),
-            "An incident, retained until closed; an empty message then clears it.",
+            "An incident, retained; once it is closed its last state stays for ten minutes.",
             "send", 1, True, JSON, ("IncidentState",)),
     Channel("alert", topics.alert("{fleet}", "{alert}"), "Repeated until acknowledged.",
             "send", 1, False, JSON, ("Alert",)),
