@@ -1,0 +1,1 @@
+"""Forged, altered and replayed messages against the real centre, terminals and managers' tools."""
