@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -35,10 +36,18 @@ _OWN: Final = {
     "cancel": ("incident",),
     "assign": ("incident", "unit"),
     "release": ("incident", "unit"),
-    "hold": ("unit", "on"),
+    "add": ("incident",),
+    "reassign": ("incident", "unit"),
+    "close": ("incident", "disposition"),
+    "reopen": ("incident",),
+    "hold": ("subject", "on"),
     "status": ("unit", "status"),
+    "answer": ("order", "answer"),
     "acknowledge": ("alert",),
+    "mode": ("priority", "mode"),
 }
+_INCIDENT: Final = re.compile(r"i-\d+-\d+")
+_OPTIONS: Final = {"add": ("units",), "answer": ("disposition",), "mode": ("veto_s",)}
 
 
 def main(argv: list[str]) -> int:
@@ -71,7 +80,11 @@ def request_of(arguments: argparse.Namespace, request_id: str, now_ms: int) -> C
     if arguments.verb == "report":
         fields |= build.report(options)
     else:
-        fields |= {name: options[name] for name in _OWN[arguments.verb]}
+        if "subject" in options:  # a unit, or an incident by its form of id
+            what = "incident" if _INCIDENT.fullmatch(arguments.subject) else "unit"
+            options[what] = arguments.subject
+        names = (*_OWN[arguments.verb], *_OPTIONS.get(arguments.verb, ()), "unit", "incident")
+        fields |= {n: options[n] for n in names if n in options and n != "subject"}
     return build.build(arguments.verb, fields, request_id, now_ms, arguments.expires_s)
 
 
@@ -140,6 +153,8 @@ def _parser() -> argparse.ArgumentParser:
                 made.add_argument("on", type=str.lower, choices=("on", "off"))
             else:
                 made.add_argument(word)
+        for option in _OPTIONS.get(verb, ()):
+            made.add_argument(f"--{option.replace('_', '-')}")
     watch = verbs.add_parser("watch", parents=[config], help="print the fleet's topics")
     watch.add_argument("--seconds", type=float, help="then end; without it until Ctrl-C")
     return parser
@@ -149,7 +164,13 @@ _HELP: Final = {
     "cancel": "cancel an incident",
     "assign": "send a unit of your choice",
     "release": "stand a unit down from an incident",
-    "hold": "keep a unit out of automatic dispatch, or let it back in",
+    "add": "so many units more than the plan has",
+    "reassign": "take a unit off its incident and send it to another",
+    "close": "end an incident with its disposition",
+    "reopen": "a closed incident goes on",
+    "hold": "keep a unit out of automatic dispatch, or stop the rule at an incident",
+    "answer": "what a crew said by radio about an order",
+    "mode": "who sends at a priority: recommend, auto_veto, auto",
     "status": "enter a unit's status (by voice)",
     "acknowledge": "an alert has been seen",
 }

@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from protocol.refusal import Reason, Refused
 
@@ -47,10 +54,12 @@ class PlaceOf(_Strict):
 
 
 class PlanOf(_Strict):
-    """Least units and officers."""
+    """Least units and officers; `alert`: neighbours hear it at once and may take it."""
 
     units: Annotated[int, Field(ge=1, le=16)] = 1
     officers: Annotated[int, Field(ge=0, le=64)] = 1
+    capabilities: tuple[Code, ...] = Field(default=(), max_length=8)
+    alert: bool = False
 
 
 class Report(Common):
@@ -80,11 +89,18 @@ class Assign(Common):
 
 
 class Hold(Common):
-    """Keeps a unit out of automatic dispatch, or lets it back in."""
+    """Keeps a unit out of automatic dispatch, or stops the rule at one incident; or ends that."""
 
     verb: Literal["hold"] = "hold"
-    unit: Name
+    unit: Name | None = None
+    incident: Name | None = None
     on: bool
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.unit is None) == (self.incident is None):
+            raise ValueError("name a unit or an incident")
+        return self
 
 
 class SetStatus(Common):
@@ -110,23 +126,83 @@ class ReleaseUnit(Common):
     unit: Name
 
 
+class Add(Common):
+    """So many units more than the plan has now; the mode says who sends them."""
+
+    verb: Literal["add"] = "add"
+    incident: Name
+    units: Annotated[int, Field(ge=1, le=15)] = 1
+
+
+class Reassign(Common):
+    """Takes a unit off its incident and sends it to another, in one transaction."""
+
+    verb: Literal["reassign"] = "reassign"
+    incident: Name
+    unit: Name
+
+
+class CloseIncident(Common):
+    """Ends an incident with its disposition; units that are still on it are stood down."""
+
+    verb: Literal["close"] = "close"
+    incident: Name
+    disposition: Code
+
+
+class Reopen(Common):
+    """A closed incident goes on under its number."""
+
+    verb: Literal["reopen"] = "reopen"
+    incident: Name
+
+
+class AnswerByVoice(Common):
+    """What a crew said by radio about an order, entered by the desk."""
+
+    verb: Literal["answer"] = "answer"
+    order: Name
+    answer: Literal["accept", "decline", "en-route", "on-scene", "clear"]
+    disposition: Code | None = None
+
+
+class SetMode(Common):
+    """Who sends at a priority: `auto_veto` sends after `veto_s` unless it is stopped."""
+
+    verb: Literal["mode"] = "mode"
+    priority: Annotated[int, Field(ge=1, le=4)]
+    mode: Literal["recommend", "auto_veto", "auto"]
+    veto_s: Annotated[int, Field(ge=1, le=60)] = 10
+
+
 Request: TypeAlias = Annotated[
-    Report | CancelIncident | Assign | Hold | SetStatus | Acknowledge | ReleaseUnit,
+    Report
+    | CancelIncident
+    | Assign
+    | Add
+    | Reassign
+    | ReleaseUnit
+    | CloseIncident
+    | Reopen
+    | Hold
+    | SetStatus
+    | AnswerByVoice
+    | Acknowledge
+    | SetMode,
     Field(discriminator="verb"),
 ]
 REQUEST: Final[TypeAdapter[Any]] = TypeAdapter(Request)
-VERBS: Final = ("report", "cancel", "assign", "hold", "status", "acknowledge", "release")
+VERBS: Final = (
+    "report", "cancel", "assign", "add", "reassign", "release", "close", "reopen", "hold", "status",
+    "answer", "acknowledge", "mode",
+)  # fmt: skip
 
-# Roles that may use a verb (RELIABILITY T6: tested over every pair).
+# Roles that may use a verb; tested over every pair.
+_DISPATCH: Final = frozenset({"dispatcher", "supervisor"})
 ROLES_OF_VERB: Final[dict[str, frozenset[str]]] = {
-    "report": frozenset({"intake", "dispatcher", "supervisor"}),
-    "cancel": frozenset({"dispatcher", "supervisor"}),
-    "assign": frozenset({"dispatcher", "supervisor"}),
-    "release": frozenset({"dispatcher", "supervisor"}),
-    "hold": frozenset({"dispatcher", "supervisor"}),
-    "status": frozenset({"dispatcher", "supervisor"}),
-    "acknowledge": frozenset({"dispatcher", "supervisor"}),
-}
+    "report": frozenset({"intake"}) | _DISPATCH,
+    "mode": frozenset({"supervisor"}),
+} | {verb: _DISPATCH for verb in VERBS if verb not in ("report", "mode")}
 
 
 class Reply(_Strict):

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from matcher.core import events as ev
 from matcher.core.board import (
+    BINDING,
+    INCIDENT_CLOSED,
     REQUEST_KEPT_MS,
     Alert,
     Board,
     Done,
     Incident,
-    IncidentState,
     Order,
     Outbound,
     Terminal,
@@ -100,7 +101,7 @@ def _incident_opened(board: Board, e: ev.IncidentOpened) -> None:
     board.made["incident"] = board.made.get("incident", 0) + 1
     board.incidents[e.incident] = Incident(
         e.incident, e.number, e.kind, e.priority, e.place, e.plan_units, e.plan_officers,
-        e.hazards, e.notes, e.channel, e.by, e.at_ms,
+        e.hazards, e.notes, e.channel, e.by, e.at_ms, capabilities=e.capabilities, alert=e.alert,
     )  # fmt: skip
     board.open_ids.add(e.incident)
     day = e.at_ms // _DAY_MS
@@ -108,19 +109,52 @@ def _incident_opened(board: Board, e: ev.IncidentOpened) -> None:
     board.day = day
 
 
+def _plan_set(board: Board, e: ev.PlanSet) -> None:
+    incident = board.incidents[e.incident]
+    incident.plan_units = e.units
+    incident.revision += 1
+
+
+def _rule_stopped(board: Board, e: ev.RuleStopped) -> None:
+    incident = board.incidents[e.incident]
+    incident.stopped = e.on
+    incident.revision += 1
+    _no_longer_waits(incident)
+
+
+def _mode_set(board: Board, e: ev.ModeSet) -> None:
+    board.modes[e.priority] = (e.mode, e.veto_s)
+    for incident in board.open_incidents():
+        if incident.priority == e.priority:
+            _no_longer_waits(incident)
+
+
 def _incident_moved(board: Board, e: ev.IncidentMoved) -> None:
     incident = board.incidents[e.incident]
     incident.state = e.state
     incident.revision += 1
-    incident.times_ms.setdefault(e.state, e.at_ms)
     incident.disposition = e.disposition or incident.disposition
-    if e.state in (IncidentState.CLEARED, IncidentState.CANCELLED):
-        incident.waits = None
+    if e.state in INCIDENT_CLOSED:
+        incident.times_ms[e.state] = e.at_ms
+        _no_longer_waits(incident)
         board.open_ids.discard(e.incident)
+    else:
+        incident.times_ms.setdefault(e.state, e.at_ms)
+        board.open_ids.add(e.incident)
 
 
 def _incident_waits(board: Board, e: ev.IncidentWaits) -> None:
-    board.incidents[e.incident].waits = e.reason
+    incident = board.incidents[e.incident]
+    incident.waits, incident.waits_since_ms = e.reason, e.at_ms
+    incident.recommended, incident.due_ms, incident.escalated = e.recommended, e.due_ms, False
+
+
+def _escalated(board: Board, e: ev.Escalated) -> None:
+    board.incidents[e.incident].escalated = True
+
+
+def _no_longer_waits(incident: Incident) -> None:
+    incident.waits, incident.recommended, incident.due_ms = None, (), None
 
 
 def _decided(_board: Board, _e: ev.Decided) -> None:
@@ -138,8 +172,18 @@ def _order_issued(board: Board, e: ev.OrderIssued) -> None:
     incident.passed.discard(e.unit)  # a person may send again whom a rule passed over
     incident.orders.append(e.order)
     incident.revision += 1
-    if e.kind in (OrderKind.ASSIGN, OrderKind.BACKUP):
+    if e.kind in BINDING:
         board.units[e.unit].order = e.order
+        if incident.due_ms is not None or incident.recommended:
+            _no_longer_waits(incident)  # what is still missing is recommended anew
+    elif e.kind == OrderKind.ALERT:
+        incident.alerted.add(e.unit)
+
+
+def _order_took(board: Board, e: ev.OrderTook) -> None:
+    order = board.orders[e.order]
+    order.kind, order.slot = OrderKind.BACKUP.value, e.slot
+    board.units[order.unit].order = e.order
 
 
 def _order_stepped(board: Board, e: ev.OrderStepped) -> None:
@@ -155,7 +199,8 @@ def _order_stepped(board: Board, e: ev.OrderStepped) -> None:
     else:
         board.offered_ids.discard(e.order)
     if state in OPEN:
-        unit.order = order.order
+        if order.binds:
+            unit.order = order.order
         if state in _STATUS_OF_STATE:
             unit.status, unit.status_since_ms = _STATUS_OF_STATE[state], e.at_ms
     else:
@@ -167,6 +212,8 @@ def _close_order(unit: Unit, order: Order, incident: Incident, e: ev.OrderSteppe
         unit.order = None
         if unit.status in _STATUS_OF_STATE.values():
             unit.status, unit.status_since_ms = Status.AVAILABLE, e.at_ms
+    if not order.binds:
+        return
     if order.state in (OrderState.DECLINED, OrderState.EXPIRED) or e.reason == "stand_down":
         incident.passed.add(order.unit)
 
@@ -209,6 +256,9 @@ def _request_done(board: Board, e: ev.RequestDone) -> None:
             break
         del board.requests[key]
     board.requests[e.enrolment, e.request_id] = Done(e.at_ms, e.digest, e.manager, e.reply)
+    incident = board.incidents.get(e.incident)
+    if incident is not None:
+        incident.changed_by = e.person
 
 
 _APPLY: Final[dict[type[Any], Callable[[Board, Any], None]]] = {
@@ -220,10 +270,15 @@ _APPLY: Final[dict[type[Any], Callable[[Board, Any], None]]] = {
     ev.UnitStatusSet: _status_set,
     ev.UnitHeld: _held,
     ev.IncidentOpened: _incident_opened,
+    ev.PlanSet: _plan_set,
+    ev.RuleStopped: _rule_stopped,
+    ev.ModeSet: _mode_set,
     ev.IncidentMoved: _incident_moved,
     ev.IncidentWaits: _incident_waits,
+    ev.Escalated: _escalated,
     ev.Decided: _decided,
     ev.OrderIssued: _order_issued,
+    ev.OrderTook: _order_took,
     ev.OrderStepped: _order_stepped,
     ev.OrderOverdue: _order_overdue,
     ev.MessageQueued: _queued,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from matcher.core.board import Board, Incident, Unit
+from matcher.core.board import Board, Incident, Order, Unit
 from matcher.core.commands import Estimates
 from matcher.core.events import Candidate, LeftOut
 from protocol.order import OFFERED, OrderState
@@ -78,15 +78,48 @@ def _unit_reason(unit: Unit, incident: Incident) -> str | None:
 def open_slot(board: Board, incident: Incident) -> int | None:
     """The first place of the plan that nobody holds, has cleared, or is being asked for."""
     covered, officers, last = set(), 0, incident.plan_units
-    for order in board.orders_of(incident):
-        asked = order.state in OFFERED and order.overdue is None
-        if order.slot and (order.holds_place or asked or order.state == OrderState.CLEARED):
-            covered.add(order.slot)
-            officers += board.units[order.unit].officers_now
-            last = max(last, order.slot)
+    for order in _covering(board, incident):
+        covered.add(order.slot)
+        officers += board.units[order.unit].officers_now
+        last = max(last, order.slot)
     for slot in range(1, incident.plan_units + 1):
         if slot not in covered:
             return slot
-    if officers < incident.plan_officers and last < SLOTS_MAX:
+    short = officers < incident.plan_officers or missing_capabilities(board, incident)
+    if short and last < SLOTS_MAX:
         return next(slot for slot in range(1, last + 2) if slot not in covered)
     return None
+
+
+def missing_capabilities(board: Board, incident: Incident) -> tuple[str, ...]:
+    """What the plan wants of at least one unit, and none that goes has."""
+    aboard: set[str] = set()
+    for order in _covering(board, incident):
+        aboard.update(board.units[order.unit].capabilities)
+    return tuple(one for one in incident.capabilities if one not in aboard)
+
+
+def fitting(board: Board, incident: Incident, ranking: Ranking) -> Candidate | None:
+    """The best for the next place: nearest first, as long as the capabilities still fit in."""
+    missing = missing_capabilities(board, incident)
+    open_places = incident.plan_units - len({o.slot for o in _covering(board, incident)})
+    if len(missing) < open_places or not missing:
+        return ranking.candidates[0] if ranking.candidates else None
+    able = [c for c in ranking.candidates if set(missing) & set(board.units[c.unit].capabilities)]
+    if able:
+        return able[0]
+    return ranking.candidates[0] if ranking.candidates and open_places > 0 else None
+
+
+def _covering(board: Board, incident: Incident) -> list[Order]:
+    """Orders that fill a place, or are asked to in time."""
+    return [
+        order
+        for order in board.orders_of(incident)
+        if order.slot
+        and (
+            order.holds_place
+            or (order.state in OFFERED and order.overdue is None)
+            or order.state == OrderState.CLEARED
+        )
+    ]

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import cbor2
 
-from matcher.core.events import NO_ENTRY, EntryOrder
+from matcher.core.events import NO_ENTRY, Candidate, EntryOrder
 from protocol.dispatch import Place
 from protocol.order import HELD, OPEN, OrderKind, OrderState
 from protocol.words import Status
@@ -29,6 +29,7 @@ class IncidentState(StrEnum):
     CANCELLED = "cancelled"
 
 
+BINDING = frozenset({OrderKind.ASSIGN, OrderKind.BACKUP})
 INCIDENT_CLOSED = frozenset({IncidentState.CLEARED, IncidentState.CANCELLED})
 
 
@@ -85,8 +86,17 @@ class Incident:
     state: str = IncidentState.PENDING
     orders: list[str] = field(default_factory=list)
     passed: set[str] = field(default_factory=set)  # units that declined or were stood down
+    capabilities: tuple[str, ...] = ()
+    alert: bool = False
     waits: str | None = None
+    waits_since_ms: int = 0
+    recommended: tuple[Candidate, ...] = ()
+    escalated: bool = False  # the recommendation was told once more
+    due_ms: int | None = None  # when the rule sends unless a person stops it
+    stopped: bool = False  # no rule sends here
+    alerted: set[str] = field(default_factory=set)  # units that heard it as an alert
     revision: int = 1
+    changed_by: str | None = None  # the person whose request changed it last
     times_ms: dict[str, int] = field(default_factory=dict)
     disposition: str | None = None
 
@@ -119,6 +129,11 @@ class Order:
     @property
     def holds_place(self) -> bool:
         return self.state in HELD and not self.attached
+
+    @property
+    def binds(self) -> bool:
+        """Whether it is the unit's one order; an alert only tells."""
+        return self.kind in BINDING
 
 
 @dataclass(slots=True)
@@ -157,7 +172,8 @@ class Done:
 @dataclass(slots=True)
 class Board:
     term: int = 0
-    mode: str = "recommend"
+    mode: str = "recommend"  # of the settings
+    modes: dict[int, tuple[str, int]] = field(default_factory=dict)  # priority -> mode, veto_s
     identities_version: int = 0
     units: dict[str, Unit] = field(default_factory=dict)
     terminals: dict[bytes, Terminal] = field(default_factory=dict)
@@ -187,8 +203,7 @@ class Board:
 
     def open_orders_of(self, incident: Incident) -> list[Order]:
         """Assigns and backups that are offered or held."""
-        places = (OrderKind.ASSIGN, OrderKind.BACKUP)
-        return [o for o in self.orders_of(incident) if o.is_open and o.kind in places]
+        return [o for o in self.orders_of(incident) if o.is_open and o.binds]
 
     def digest(self) -> str:
         """Hash of the whole state; equal after a replay of the journal."""

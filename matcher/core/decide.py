@@ -21,11 +21,13 @@ from matcher.core.commands import (
     Tick,
 )
 from matcher.core.draft import Draft
+from matcher.core.modes import UNTOUCHED_MS
 from matcher.core.offers import close, fill, settle
-from matcher.core.requests import NEW, on_request, place_of
+from matcher.core.requests import on_request
+from matcher.core.requests_incident import NEW, place_of
 from protocol import entry as entries
 from protocol import request as rq
-from protocol.order import OrderState, OrderStep
+from protocol.order import AnswerMeans, OrderKind, OrderState, OrderStep
 
 TERM_JUMP_MAX = 100_000  # a term per start; beyond it somebody is lying
 SHORT_AT_ONCE_MAX = 50  # incidents looked at in one command; the rest waits for the next tick
@@ -70,7 +72,7 @@ def needs(board: Board, command: Command) -> list[tuple[str, float, float]]:
     if isinstance(command, Tick):
         for order in _due(board, command.now_ms):
             found[order.incident] = board.incidents[order.incident]
-    places = [(i.incident, i.place.lat_e7 / 1e7, i.place.lon_e7 / 1e7) for i in found.values()]
+    places = [_place_of(incident) for incident in found.values()]
     if isinstance(command, ManagerRequest):
         places += _needs_of_request(board, command, found)
     return places
@@ -82,10 +84,17 @@ def _needs_of_request(
     request = rq.decode_request(command.payload)
     if isinstance(request, rq.Report):
         return [(NEW, *place_of(request))]
-    incident = board.incidents.get(getattr(request, "incident", ""))
-    if incident is None or incident.incident in found:
-        return []
-    return [(incident.incident, incident.place.lat_e7 / 1e7, incident.place.lon_e7 / 1e7)]
+    wanted = {getattr(request, "incident", "")}
+    if isinstance(request, rq.Reassign | rq.AnswerByVoice):
+        unit = board.units.get(getattr(request, "unit", ""))
+        held = board.orders.get(getattr(request, "order", unit.order if unit else None) or "")
+        wanted |= {held.incident} if held else set()
+    found_ids = sorted(wanted.intersection(board.incidents).difference(found))
+    return [_place_of(board.incidents[incident]) for incident in found_ids]
+
+
+def _place_of(incident: Incident) -> tuple[str, float, float]:
+    return incident.incident, incident.place.lat_e7 / 1e7, incident.place.lon_e7 / 1e7
 
 
 def short_incidents(board: Board) -> list[Incident]:
@@ -97,11 +106,23 @@ def short_incidents(board: Board) -> list[Incident]:
 def next_deadline_ms(board: Board) -> int | None:
     """When a tick is due next, whatever else happens."""
     times = [_deadline_ms(order) for order in board.offered_orders()]
+    times += [due for i in board.open_incidents() if (due := _waits_until_ms(i)) is not None]
     times += [m.expires_ms for waiting in board.outbound.values() for m in waiting]
     return min(times, default=None)
 
 
+def _waits_until_ms(incident: Incident) -> int | None:
+    """When a recommendation is sent by rule, or told once more; None: nothing is due."""
+    if incident.due_ms is not None:
+        return incident.due_ms
+    if incident.recommended and not incident.escalated:
+        return incident.waits_since_ms + UNTOUCHED_MS
+    return None
+
+
 def _deadline_ms(order: Order) -> int:
+    if order.kind == OrderKind.ALERT:
+        return order.expires_ms
     limit_ms = DELIVERY_LIMIT_MS[order.priority]
     if order.state == OrderState.ISSUED:
         due = order.issued_ms + limit_ms
@@ -174,12 +195,27 @@ def _raise(draft: Draft, command: RaiseAlert) -> None:
 def _tick(draft: Draft) -> None:
     for order in _due(draft.board, draft.now_ms):
         _overdue(draft, order)
+    for incident in draft.board.open_incidents():
+        _untouched(draft, incident)
     for enrolment in sorted(draft.board.outbound):
         for waiting in tuple(draft.board.outbound[enrolment]):
             if waiting.expires_ms <= draft.now_ms:
                 draft.emit(
                     ev.MessageExpired(draft.now_ms, enrolment, waiting.term, waiting.counter)
                 )
+
+
+def _untouched(draft: Draft, incident: Incident) -> None:
+    """A recommendation that nobody took up: every desk hears it once more."""
+    until_ms = _waits_until_ms(incident)
+    if incident.due_ms is None and until_ms is not None and until_ms <= draft.now_ms:
+        draft.emit(ev.Escalated(draft.now_ms, incident.incident))
+        best = ", ".join(c.unit for c in incident.recommended)
+        draft.alert(
+            "recommendation_untouched", f"{incident.incident}-{incident.waits_since_ms}",
+            f"{incident.number}: nobody was sent for {UNTOUCHED_MS // 1000} s; best: {best}",
+            incident=incident.incident,
+        )  # fmt: skip
 
 
 def _due(board: Board, now_ms: int) -> list[Order]:
@@ -190,6 +226,9 @@ def _due(board: Board, now_ms: int) -> list[Order]:
 def _overdue(draft: Draft, order: Order) -> None:
     """Silence: at priority 1-2 the next best is added, at 3-4 the order is offered to another."""
     incident = draft.board.incidents[order.incident]
+    if order.kind == OrderKind.ALERT:
+        draft.step(order, OrderStep.EXPIRE, "rule:alert-life", AnswerMeans.AUTOMATIC)
+        return
     undelivered = order.state == OrderState.ISSUED
     if draft.now_ms >= order.expires_ms or (
         order.priority >= SILENCE_RELEASES_FROM and not (undelivered and order.overdue is None)

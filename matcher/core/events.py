@@ -5,38 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from matcher.core.event_parts import NO_ENTRY, Candidate, EntryOrder, LeftOut, UnitSpec
+from matcher.core.events_order import (
+    Decided,
+    MessageDelivered,
+    MessageExpired,
+    MessageQueued,
+    OrderIssued,
+    OrderOverdue,
+    OrderStepped,
+    OrderTook,
+)
 from protocol.dispatch import Place
-
-# (boot, uptime_ms, entry number): orders one terminal's entries over logbooks and clocks
-EntryOrder: TypeAlias = tuple[int, int, int]
-NO_ENTRY: Final[EntryOrder] = (0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class UnitSpec:
-    """A unit as the fleet's settings name it."""
-
-    unit: str
-    kind: str  # words.UnitKind
-    officers: int  # crew when nothing better is known
-    capabilities: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One unit's travel time as it entered a decision; integers, so that a replay is exact."""
-
-    unit: str
-    eta_ms: int
-    distance_m: int
-    age_ms: int
-    band: str  # words.Freshness
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    unit: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +97,39 @@ class IncidentOpened:
     notes: str
     channel: str
     by: str
+    capabilities: tuple[str, ...] = ()  # each is wanted of at least one unit
+    alert: bool = False  # neighbours hear it at once
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSet:
+    """The incident's least units were changed by a person."""
+
+    at_ms: int
+    incident: str
+    units: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStopped:
+    """No rule sends to this incident until a person lets it again."""
+
+    at_ms: int
+    incident: str
+    on: bool
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModeSet:
+    """Who sends at a priority, from now."""
+
+    at_ms: int
+    priority: int
+    mode: str
+    veto_s: int
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,91 +143,24 @@ class IncidentMoved:
 
 @dataclass(frozen=True, slots=True)
 class IncidentWaits:
-    """Short of its plan without an open offer, and why; reason None: no longer."""
+    """Short of its plan without an open offer, and why; reason None: no longer.
+
+    `recommended`: the best of now, for a person; `due_ms`: when the rule sends unless stopped.
+    """
 
     at_ms: int
     incident: str
     reason: str | None
+    recommended: tuple[Candidate, ...] = ()
+    due_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """Why this unit: what `matcher explain` reads."""
+class Escalated:
+    """A recommendation stayed untouched for too long."""
 
     at_ms: int
     incident: str
-    order: str | None  # None: nobody could be sent
-    rule: str
-    candidates: tuple[Candidate, ...]
-    left_out: tuple[LeftOut, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OrderIssued:
-    at_ms: int
-    order: str
-    incident: str
-    unit: str
-    kind: str  # order.OrderKind
-    slot: int  # place of the plan, from 1
-    logon: int | None
-    expires_ms: int
-    answer_s: int
-    issuer: str
-    eta_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class OrderStepped:
-    """One transition of the order's table, with who made it and by what means."""
-
-    at_ms: int
-    order: str
-    step: str  # order.OrderStep
-    by: str
-    means: int  # order.AnswerMeans
-    attached: bool  # confirmed without a place
-    reason: str | None
-    disposition: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class OrderOverdue:
-    """A limit passed: `undelivered` or `unanswered`. Releases nobody."""
-
-    at_ms: int
-    order: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class MessageQueued:
-    """A numbered message; repeated byte for byte until delivered or expired."""
-
-    at_ms: int
-    enrolment: bytes
-    term: int
-    counter: int
-    before: tuple[tuple[int, int], ...]  # its numbers under earlier terms
-    message: bytes  # encoded dispatch.Numbered
-    expires_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class MessageDelivered:
-    at_ms: int
-    enrolment: bytes
-    term: int
-    counter: int
-    outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class MessageExpired:
-    at_ms: int
-    enrolment: bytes
-    term: int
-    counter: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,12 +191,22 @@ class RequestDone:
     digest: bytes
     manager: str
     reply: bytes
+    person: str = ""
+    incident: str = ""  # that it changed
 
 
 Event: TypeAlias = (
-    TermBegan | FleetConfigured | IdentitiesTaken | LoggedOn | LoggedOff | UnitStatusSet | UnitHeld
-    | IncidentOpened | IncidentMoved | IncidentWaits | Decided | OrderIssued | OrderStepped
-    | OrderOverdue | MessageQueued | MessageDelivered | MessageExpired | AlertRaised
-    | AlertAcknowledged | RequestDone
+    TermBegan | FleetConfigured | ModeSet | IdentitiesTaken | LoggedOn | LoggedOff | UnitStatusSet
+    | UnitHeld | IncidentOpened | PlanSet | RuleStopped | IncidentMoved | IncidentWaits | Escalated
+    | Decided | OrderIssued | OrderTook | OrderStepped | OrderOverdue | MessageQueued
+    | MessageDelivered | MessageExpired | AlertRaised | AlertAcknowledged | RequestDone
 )  # fmt: skip
 EVENTS: Final = Event.__args__
+
+__all__ = [
+    "EVENTS", "NO_ENTRY", "AlertAcknowledged", "AlertRaised", "Candidate", "Decided", "EntryOrder",
+    "Escalated", "Event", "FleetConfigured", "IdentitiesTaken", "IncidentMoved", "IncidentOpened",
+    "IncidentWaits", "LeftOut", "LoggedOff", "LoggedOn", "MessageDelivered", "MessageExpired",
+    "MessageQueued", "ModeSet", "OrderIssued", "OrderOverdue", "OrderStepped", "OrderTook",
+    "PlanSet", "RequestDone", "RuleStopped", "TermBegan", "UnitHeld", "UnitSpec", "UnitStatusSet",
+]  # fmt: skip

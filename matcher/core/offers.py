@@ -5,23 +5,29 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.core import events as ev
+from matcher.core import modes
 from matcher.core.assign import (
     ANSWER_S,
     OFFER_LIFE_MS,
     SILENCE_RELEASES_FROM,
     Ranking,
+    fitting,
+    missing_capabilities,
     open_slot,
     rank,
 )
 from matcher.core.board import INCIDENT_CLOSED, Incident, IncidentState, Order
 from matcher.core.commands import Estimates
 from matcher.core.draft import Draft
+from matcher.core.neighbours import let_neighbours_hear, take
 from protocol.dispatch import ConfirmState
 from protocol.order import HELD, OFFERED, AnswerMeans, OrderKind, OrderState, OrderStep
 
 RULE_NEAREST: Final = "nearest-live"
 RULE_PERSON: Final = "chosen-by-person"
 RULE_NOBODY: Final = "nobody"
+RULE_AUTO: Final = "rule:auto"
+RULE_VETO: Final = "rule:auto-veto"
 _RANK_SHOWN: Final = 3
 
 
@@ -29,17 +35,27 @@ def fill(draft: Draft, incident: Incident, estimates: Estimates | None) -> None:
     """Offer every open place of the plan to the best unit, or journal why it waits."""
     if incident.state in INCIDENT_CLOSED:
         return
+    made: list[str] = []
+    rule = RULE_VETO if incident.due_ms is not None else RULE_AUTO
+    sends = modes.sends_now(draft.board, incident, draft.now_ms)
+    ranking = rank(draft.board, incident, estimates)
     while (slot := open_slot(draft.board, incident)) is not None:
-        ranking = rank(draft.board, incident, estimates)
-        if draft.board.mode != "auto":
+        if not sends:
             _recommend(draft, incident, ranking)
-            return
-        if not ranking.candidates:
+            break
+        best = fitting(draft.board, incident, ranking)
+        if best is None:
             _wait(draft, incident, ranking)
-            return
-        issue(draft, incident, ranking.candidates[0].unit, slot, ranking, RULE_NEAREST, "rule:auto")
-    if incident.waits is not None:
-        draft.emit(ev.IncidentWaits(draft.now_ms, incident.incident, None))
+            break
+        made.append(decide_order(draft, incident, best.unit, slot, ranking, RULE_NEAREST, rule))
+        ranking = rank(draft.board, incident, estimates)
+    else:
+        if incident.waits is not None:
+            draft.emit(ev.IncidentWaits(draft.now_ms, incident.incident, None))
+    for order in made:  # after all are known: each is told who else goes
+        draft.send_order(draft.board.orders[order])
+    if made or sends:
+        let_neighbours_hear(draft, incident, ranking)
 
 
 def issue(
@@ -50,14 +66,33 @@ def issue(
     ranking: Ranking,
     rule: str,
     issuer: str,
+    reason: str | None = None,
 ) -> str:
-    """Issue the order for one place to one unit; returns its id."""
+    """Issue the order for one place to one unit and send it; returns its id."""
+    order_id = decide_order(draft, incident, unit, slot, ranking, rule, issuer, reason)
+    draft.send_order(draft.board.orders[order_id])
+    return order_id
+
+
+def decide_order(
+    draft: Draft,
+    incident: Incident,
+    unit: str,
+    slot: int,
+    ranking: Ranking,
+    rule: str,
+    issuer: str,
+    reason: str | None = None,
+) -> str:
+    """The decision and the order, not yet sent."""
     board, now_ms = draft.board, draft.now_ms
     order_id = draft.new_id("order")
     eta_ms = next((c.eta_ms for c in ranking.candidates if c.unit == unit), None)
     kind = OrderKind.ASSIGN if slot == 1 else OrderKind.BACKUP
     draft.emit(
-        ev.Decided(now_ms, incident.incident, order_id, rule, ranking.candidates, ranking.left_out)
+        ev.Decided(
+            now_ms, incident.incident, order_id, rule, ranking.candidates, ranking.left_out, reason
+        )
     )
     draft.emit(
         ev.OrderIssued(
@@ -65,12 +100,15 @@ def issue(
             now_ms + OFFER_LIFE_MS[incident.priority], ANSWER_S[incident.priority], issuer, eta_ms,
         )
     )  # fmt: skip
-    draft.send_order(board.orders[order_id])
     return order_id
 
 
 def _wait(draft: Draft, incident: Incident, ranking: Ranking) -> None:
-    reason = "no unit can be sent" if ranking.left_out else "no unit has a position"
+    wanted = missing_capabilities(draft.board, incident)
+    if ranking.candidates and wanted:
+        reason = f"no unit with {', '.join(wanted)}"
+    else:
+        reason = "no unit can be sent" if ranking.left_out else "no unit has a position"
     if incident.waits == reason:
         return
     draft.emit(ev.Decided(draft.now_ms, incident.incident, None, RULE_NOBODY, (), ranking.left_out))
@@ -82,18 +120,22 @@ def _wait(draft: Draft, incident: Incident, ranking: Ranking) -> None:
 
 
 def _recommend(draft: Draft, incident: Incident, ranking: Ranking) -> None:
+    """Name the best three; in mode auto_veto also the instant at which the rule sends."""
     if incident.waits is not None:
         return
-    best = ", ".join(f"{c.unit} {c.eta_ms // 1000} s" for c in ranking.candidates[:_RANK_SHOWN])
+    best = ranking.candidates[:_RANK_SHOWN]
+    due_ms = modes.due_ms(draft.board, incident, draft.now_ms) if best else None
+    named = ", ".join(f"{c.unit} {c.eta_ms // 1000} s" for c in best) or "no unit"
     draft.emit(
         ev.Decided(
             draft.now_ms, incident.incident, None, RULE_NEAREST,
             ranking.candidates, ranking.left_out,
         )
     )  # fmt: skip
-    draft.emit(ev.IncidentWaits(draft.now_ms, incident.incident, "waits for a dispatcher"))
+    waits = "waits for a dispatcher" if due_ms is None else "the rule sends unless it is stopped"
+    draft.emit(ev.IncidentWaits(draft.now_ms, incident.incident, waits, best, due_ms))
     draft.alert(
-        "recommendation", incident.incident, f"{incident.number}: {best or 'no unit'}",
+        "recommendation", incident.incident, f"{incident.number}: {named}",
         incident=incident.incident, again=True,
     )  # fmt: skip
 
@@ -101,6 +143,10 @@ def _recommend(draft: Draft, incident: Incident, ranking: Ranking) -> None:
 def accept(draft: Draft, order: Order, by: str, means: AnswerMeans, at_ms: int) -> None:
     """An accept, in time or late: first committed wins the place, a cancel beats both."""
     state = OrderState(order.state)
+    if order.kind == OrderKind.ALERT:
+        take(draft, order, by, means, at_ms)
+        settle(draft, draft.board.incidents[order.incident])
+        return
     if state in OFFERED:
         _give_place(draft, order, by, means, at_ms)
     elif state is OrderState.EXPIRED:
@@ -169,6 +215,19 @@ def close(
     draft.send_cancel(order, reason, by, superseded_by)
 
 
+def close_all(
+    draft: Draft,
+    incident: Incident,
+    reason: str,
+    by: str,
+    means: AnswerMeans = AnswerMeans.AUTOMATIC,
+) -> None:
+    """Cancel whatever is open for an incident, alerts to neighbours too."""
+    for order in draft.board.orders_of(incident):
+        if order.is_open:
+            close(draft, order, OrderStep.CANCEL, reason, by, means=means)
+
+
 def settle(draft: Draft, incident: Incident) -> None:
     """Bring the incident's state in line with its orders."""
     if incident.state in INCIDENT_CLOSED:
@@ -192,8 +251,7 @@ def settle(draft: Draft, incident: Incident) -> None:
 
 def _clear_incident(draft: Draft, incident: Incident) -> None:
     """The last unit on it cleared: offers that are still open are withdrawn."""
-    for order in draft.board.open_orders_of(incident):
-        close(draft, order, OrderStep.CANCEL, "incident_cleared", "rule:cleared")
+    close_all(draft, incident, "incident_cleared", "rule:cleared")
     last = max(
         (o for o in draft.board.orders_of(incident) if o.state == OrderState.CLEARED),
         key=lambda o: (o.times_ms[OrderState.CLEARED], o.order),

@@ -31,8 +31,21 @@ def keep_holdings(db: sqlite3.Connection, events: Sequence[ev.Event]) -> None:
             db.execute("INSERT INTO order_of VALUES (?, ?, ?, ?)",
                        (event.order, event.unit, event.incident, event.slot))  # fmt: skip
             db.execute("INSERT INTO held VALUES (?, ?)", (event.unit, event.order))
+        elif isinstance(event, ev.OrderIssued):
+            db.execute("INSERT INTO order_of VALUES (?, ?, ?, ?)",
+                       (event.order, event.unit, event.incident, 0))  # fmt: skip
+        elif isinstance(event, ev.OrderTook):
+            _took(db, event)
         elif isinstance(event, ev.OrderStepped):
             _step(db, event)
+
+
+def _took(db: sqlite3.Connection, event: ev.OrderTook) -> None:
+    """An alert that was taken binds its unit from now."""
+    db.execute("UPDATE order_of SET slot = ? WHERE order_id = ?", (event.slot, event.order))
+    db.execute(
+        "INSERT INTO held SELECT unit, order_id FROM order_of WHERE order_id = ?", (event.order,)
+    )
 
 
 def _step(db: sqlite3.Connection, event: ev.OrderStepped) -> None:
@@ -41,7 +54,7 @@ def _step(db: sqlite3.Connection, event: ev.OrderStepped) -> None:
         db.execute("DELETE FROM place WHERE order_id = ?", (event.order,))
     elif event.step == OrderStep.ACCEPT:  # a late accept takes the unit again
         db.execute(
-            "INSERT INTO held SELECT unit, order_id FROM order_of WHERE order_id = ? "
+            "INSERT INTO held SELECT unit, order_id FROM order_of WHERE order_id = ? AND slot > 0 "
             "AND NOT EXISTS (SELECT 1 FROM held WHERE order_id = ?)",
             (event.order, event.order),
         )

@@ -121,10 +121,14 @@ def forged_requests(recording: Recording) -> Iterator[Message]:
         "hold": {"unit": "611", "on": True},
         "status": {"unit": "611", "status": "off_duty"},
         "acknowledge": {"alert": "a-1"},
+        "add": {"incident": "i-2-1"},
+        "reassign": {"incident": "i-2-1", "unit": "611"},
+        "close": {"incident": "i-2-1", "disposition": "handled"},
+        "reopen": {"incident": "i-2-1"},
+        "answer": {"order": "o-2-1", "answer": "accept"},
+        "mode": {"priority": 1, "mode": "recommend"},
     }
     for verb in rq.VERBS:
-        if verb not in fields:
-            continue
         for manager in (DESK, CLERK):
             topic = recording.request(manager, verb)
             asked = build(verb, fields[verb], f"forged-{verb}-01", recording.now_ms, 30)

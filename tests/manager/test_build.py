@@ -20,6 +20,12 @@ FIELDS: dict[str, dict[str, Any]] = {
     "hold": {"unit": "car-07", "on": "off"},
     "status": {"unit": "car-07", "status": "busy"},
     "acknowledge": {"alert": "sos-1"},
+    "add": {"incident": "17", "units": 1},
+    "reassign": {"incident": "17", "unit": "car-07"},
+    "close": {"incident": "17", "disposition": "handled"},
+    "reopen": {"incident": "17"},
+    "answer": {"order": "o-1-2", "answer": "clear", "disposition": "handled"},
+    "mode": {"priority": 3, "mode": "auto"},
 }
 
 

@@ -37,6 +37,7 @@ class FleetUnderTest:
     officers: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
     bands: dict[str, str] = field(default_factory=dict)
+    capabilities: dict[str, tuple[str, ...]] = field(default_factory=dict)
     mode: str = "auto"
     now_ms: int = START_MS
     board: Board = field(default_factory=Board)
@@ -47,7 +48,9 @@ class FleetUnderTest:
 
     def __post_init__(self) -> None:
         units = tuple(
-            ev.UnitSpec(u, self.kinds.get(u, "car"), self.officers.get(u, 2), ())
+            ev.UnitSpec(
+                u, self.kinds.get(u, "car"), self.officers.get(u, 2), self.capabilities.get(u, ())
+            )
             for u in sorted(self.eta_ms)
         )
         terminals = tuple((enrolment_of(u), f"t-{u}") for u in sorted(self.eta_ms))
@@ -91,12 +94,14 @@ class FleetUnderTest:
         done = self.board.requests[DESK, f"request-{self.requests}"]
         return rq.decode_reply(done.reply)
 
-    def report(self, priority: int = 1, units: int = 1, officers: int = 1) -> Incident:
+    def report(
+        self, priority: int = 1, units: int = 1, officers: int = 1, **plan: object
+    ) -> Incident:
         reply = self.request(
             {
                 "verb": "report", "kind": "theft", "priority": priority,
                 "place": {"lat": 24.513, "lon": 117.647},
-                "plan": {"units": units, "officers": officers},
+                "plan": {"units": units, "officers": officers, **plan},
             }
         )  # fmt: skip
         assert reply.incident is not None
@@ -125,6 +130,13 @@ class FleetUnderTest:
                 order.order, 1, int(answer), int(AnswerMeans.TOUCH), None, disposition, None
             ),
         )
+
+    def answer_by_name(self, order: Order, answer: str) -> None:
+        self.answer(order, Answer.from_word(answer))
+
+    def by_voice(self, order: Order, answer: str, **more: str) -> rq.Reply:
+        """What the crew said by radio, entered by the desk."""
+        return self.request({"verb": "answer", "order": order.order, "answer": answer, **more})
 
     def attend(self, order: Order) -> None:
         """From delivery to clear, without a hitch."""

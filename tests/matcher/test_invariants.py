@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +21,19 @@ UNITS = {"a": 10_000, "b": 20_000, "c": 20_000, "d": 5_000}
 ACTIONS = st.lists(
     st.one_of(
         st.tuples(st.just("report"), st.integers(1, 4), st.integers(1, 3)),
+        st.tuples(st.just("alerted"), st.integers(1, 4), st.integers(1, 3)),
+        st.tuples(st.just("capable"), st.integers(1, 4), st.integers(1, 3)),
+        st.tuples(st.just("add"), st.integers(0, 3), st.just(0)),
+        st.tuples(st.just("close"), st.integers(0, 3), st.just(0)),
+        st.tuples(st.just("reopen"), st.integers(0, 3), st.just(0)),
+        st.tuples(st.just("stop"), st.integers(0, 3), st.booleans()),
+        st.tuples(st.just("reassign"), st.integers(0, 3), st.sampled_from(sorted(UNITS))),
+        st.tuples(st.just("voice"), st.integers(0, 12), st.sampled_from(list(Answer))),
+        st.tuples(
+            st.just("mode"),
+            st.integers(1, 4),
+            st.sampled_from(["recommend", "auto_veto", "auto"]),
+        ),
         st.tuples(st.just("deliver"), st.sampled_from(sorted(UNITS)), st.just(0)),
         st.tuples(st.just("answer"), st.integers(0, 12), st.sampled_from(list(Answer))),
         st.tuples(st.just("wait"), st.sampled_from([1, 6, 11, 61, 130, 8000]), st.just(0)),
@@ -32,11 +47,31 @@ ACTIONS = st.lists(
 )
 
 
+FOR_INCIDENTS: dict[str, Callable[[object], tuple[str, dict[str, object]]]] = {
+    "cancel": lambda _: ("cancel", {}),
+    "close": lambda _: ("close", {"disposition": "handled"}),
+    "reopen": lambda _: ("reopen", {}),
+    "add": lambda _: ("add", {"units": 1}),
+    "stop": lambda on: ("hold", {"on": on}),
+    "assign": lambda unit: ("assign", {"unit": unit}),
+    "reassign": lambda unit: ("reassign", {"unit": unit}),
+    "release": lambda unit: ("release", {"unit": unit}),
+}
+
+
 def run(fleet: FleetUnderTest, action: tuple[str, object, object]) -> None:
     what, one, two = action
     incidents, orders = sorted(fleet.board.incidents), sorted(fleet.board.orders)
     if what == "report":
         fleet.report(priority=one, units=two, officers=two)  # type: ignore[arg-type]
+    elif what == "alerted":
+        fleet.report(priority=one, units=two, alert=True)  # type: ignore[arg-type]
+    elif what == "capable":
+        fleet.report(priority=one, units=two, capabilities=["taser"])  # type: ignore[arg-type]
+    elif what == "mode":
+        fleet.request({"verb": "mode", "priority": one, "mode": two})
+    elif what == "voice" and orders:
+        fleet.by_voice(fleet.board.orders[orders[one % len(orders)]], two.word)  # type: ignore[operator,attr-defined]
     elif what == "deliver":
         fleet.deliver(one)  # type: ignore[arg-type]
     elif what == "wait":
@@ -48,38 +83,40 @@ def run(fleet: FleetUnderTest, action: tuple[str, object, object]) -> None:
     elif what == "answer" and orders:
         order = fleet.board.orders[orders[one % len(orders)]]  # type: ignore[operator]
         fleet.answer(order, two)  # type: ignore[arg-type]
-    elif what in ("cancel", "assign", "release") and incidents:
-        ask: dict[str, object] = {"verb": what, "incident": incidents[one % len(incidents)]}  # type: ignore[operator]
-        fleet.request(ask if what == "cancel" else ask | {"unit": two})
+    elif what in FOR_INCIDENTS and incidents:
+        verb, more = FOR_INCIDENTS[what](two)
+        fleet.request({"verb": verb, "incident": incidents[one % len(incidents)], **more})  # type: ignore[operator]
 
 
 def check(board: Board) -> None:
     for unit in board.units.values():
-        open_ones = [o for o in board.orders.values() if o.unit == unit.unit and o.is_open]
+        open_ones = [
+            o for o in board.orders.values() if o.unit == unit.unit and o.is_open and o.binds
+        ]
         assert len(open_ones) <= 1, "a unit has at most one open order"
         assert unit.order == (open_ones[0].order if open_ones else None)
     for incident in board.incidents.values():
         places = [o.slot for o in board.orders_of(incident) if o.holds_place]
         assert len(places) == len(set(places)), "a place is held at most once"
         if incident.state in INCIDENT_CLOSED:
-            assert not [o for o in board.open_orders_of(incident) if o.state in OFFERED]
+            assert not [o for o in board.orders_of(incident) if o.state in OFFERED]
         elif open_slot(board, incident) is not None:
             assert incident.waits is not None, "an incident never waits silently"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(ACTIONS)
 def test_invariants_hold_after_every_action(actions: list[tuple[str, object, object]]) -> None:
-    fleet = FleetUnderTest(dict(UNITS))
+    fleet = FleetUnderTest(dict(UNITS), capabilities={"c": ("taser",)})
     for action in actions:
         run(fleet, action)
         check(fleet.board)
         for order in fleet.board.orders.values():
-            if order.priority <= 2 and order.state == "expired":
+            if order.priority <= 2 and order.binds and order.state == "expired":
                 assert fleet.now_ms >= order.expires_ms, "silence releases nobody"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(ACTIONS)
 def test_journal_gives_the_same_board_and_the_core_the_same_events(
     actions: list[tuple[str, object, object]],

@@ -24,6 +24,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "status": {"unit": "621", "status": "available"},
     "acknowledge": {"alert": "sos-621-1"},
     "release": {"incident": "i-1", "unit": "621"},
+    "add": {"incident": "i-1", "units": 2},
+    "reassign": {"incident": "i-1", "unit": "621"},
+    "close": {"incident": "i-1", "disposition": "handled"},
+    "reopen": {"incident": "i-1"},
+    "answer": {"order": "o-1-1", "answer": "accept"},
+    "mode": {"priority": 2, "mode": "auto_veto", "veto_s": 15},
 }
 
 
@@ -90,9 +96,9 @@ def test_the_id_of_a_request_that_is_wrong_otherwise() -> None:
 
 
 ROLES = ("intake", "dispatcher", "supervisor", "officer", "technician")
-ALLOWED = {(verb, role) for verb in VERBS for role in ("dispatcher", "supervisor")} | {
-    ("report", "intake")
-}
+ALLOWED = {(verb, role) for verb in VERBS for role in ("dispatcher", "supervisor")}
+ALLOWED |= {("report", "intake")}
+ALLOWED -= {("mode", "dispatcher")}
 
 
 @pytest.mark.parametrize(("verb", "role"), list(product(VERBS, ROLES)))
