@@ -12,7 +12,7 @@ from protocol.request import LIFE_MS_MAX, REQUEST, VERBS, Common
 
 LIFE_S_DEFAULT: Final = 30
 _PLACE: Final = ("lat", "lon", "datum", "source", "accuracy_m", "text")
-_PLAN: Final = ("units", "officers")
+_PLAN: Final = ("units", "officers", "capabilities", "alert")
 _REPORT: Final = ("kind", "priority", "hazards", "notes", "channel")
 
 
@@ -46,6 +46,13 @@ def report(options: Mapping[str, Any]) -> dict[str, Any]:
     plan = _picked(options, *_PLAN)
     fields = _picked(options, *_REPORT) | {"place": _picked(options, *_PLACE)}
     return fields | ({"plan": plan} if plan else {})
+
+
+def update(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What an `update` says of the incident; a place only where one was given."""
+    fields = _picked(options, "kind", "priority", "hazards", "notes", "revision")
+    place = _picked(options, *_PLACE)
+    return fields | ({"place": place} if place else {})
 
 
 def _picked(options: Mapping[str, Any], *names: str) -> dict[str, Any]:

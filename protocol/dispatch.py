@@ -1,4 +1,4 @@
-"""Numbered messages to one terminal: order, confirm, cancel, message (role `dispatch`).
+"""Numbered messages to one terminal: order, confirm, cancel, message, … (role `dispatch`).
 
 Each has a number (term, counter), counted from 1 per enrolment and term and given in the deciding
 transaction. `protocol/window.py` says which numbers a terminal takes.
@@ -64,11 +64,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Least units and officers that the incident wants, and the units on it."""
+    """Least units and officers that the incident wants, and the units on it.
+
+    `wait_for`: who comes too, where this crew should not go in alone, and how many seconds later.
+    """
 
     units: int
     officers: int
     on_it: tuple[str, ...]
+    wait_for: str | None = None
+    wait_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,31 @@ class Message:
     expires_ms: int
 
 
-Body: TypeAlias = Order | Confirm | Cancel | Message
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Another terminal of this unit has answered the order."""
+
+    order: str
+    device: str
+    answer: int  # order.Answer
+    time_ms: int
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """The desk logs a crew on at this terminal, or off where `unit` is null."""
+
+    unit: str | None
+    vehicle: str | None
+    crew: tuple[str, ...]
+    driver: str | None
+    issuer: str
+    time_ms: int
+    expires_ms: int
+
+
+Body: TypeAlias = Order | Confirm | Cancel | Message | Answered | Bind
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +178,7 @@ class Numbered:
 _id = text(ID_CHARACTERS)
 _lat, _lon = integer(-LAT_MAX, LAT_MAX), integer(-LON_MAX, LON_MAX)
 _place = record(Place, _lat, _lon, text(8), text(32), maybe(uint(U32)), text(200))
-_plan = record(Plan, uint(99), uint(999), many(_id, 32))
+_plan = record(Plan, uint(99), uint(999), many(_id, 32), maybe(_id), maybe(uint(86400)))
 _BODIES: Final[tuple[tuple[type[Any], Check], ...]] = (
     (
         Order,
@@ -162,6 +191,14 @@ _BODIES: Final[tuple[tuple[type[Any], Check], ...]] = (
     (Confirm, record(Confirm, _id, _id, integer(1, 4), maybe(_id), time_ms)),
     (Cancel, record(Cancel, _id, _id, maybe(_id), text(64), text(64), time_ms, time_ms)),
     (Message, record(Message, _id, maybe(_id), text(64), text(1000), time_ms, time_ms)),
+    (Answered, record(Answered, _id, _id, integer(1, 6), time_ms, time_ms)),
+    (
+        Bind,
+        record(
+            Bind, maybe(_id), maybe(_id), many(text(16), 8), maybe(text(16)), text(64), time_ms,
+            time_ms,
+        ),
+    ),
 )  # fmt: skip
 
 
@@ -186,6 +223,6 @@ def decode(payload: bytes) -> Numbered:
 
 
 __all__ = [
-    "Body", "Cancel", "Confirm", "ConfirmState", "Message", "Numbered", "Order", "Place", "Plan",
-    "Revision", "decode", "encode",
+    "Answered", "Bind", "Body", "Cancel", "Confirm", "ConfirmState", "Message", "Numbered", "Order",
+    "Place", "Plan", "Revision", "decode", "encode",
 ]  # fmt: skip

@@ -57,6 +57,7 @@ class Answer(IntEnum):
     EN_ROUTE = 3
     ON_SCENE = 4
     CLEAR = 5
+    READ = 6  # a revision was seen; moves nothing
 
     @property
     def word(self) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 
 from matcher.core import events as ev
+from matcher.core import messages
 from matcher.core.board import Board, Order, Terminal
 from matcher.core.commands import EntryCame
 from matcher.core.draft import Draft
 from matcher.core.events import NO_ENTRY, EntryOrder
 from matcher.core.offers import accept, close, settle
+from matcher.core.updates import on_read
+from protocol import dispatch
 from protocol import entry as entries
 from protocol.order import (
     OFFERED,
@@ -22,6 +25,8 @@ from protocol.order import (
 )
 from protocol.words import Status
 
+SAME_MOMENT_MS = 5_000
+ANSWERED_LIFE_MS = 600_000
 _CODE = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
 _REACHED = ("shown",)  # `kept` is followed by `shown` once the terminal trusts its clock
 _DEPARTS = (Answer.EN_ROUTE, Answer.ON_SCENE)
@@ -42,6 +47,8 @@ def on_entry(draft: Draft, command: EntryCame) -> None:
             _on_delivered(draft, terminal, body, entry.time_ms)
         case entries.OrderAnswer() as body:
             _on_answer(draft, terminal, body, entry.time_ms)
+        case entries.MessageAnswer() as body if terminal.unit is not None:
+            messages.on_answer(draft, draft.board.units[terminal.unit], body)
         case entries.DeviceEvent() as body if body.name == "sos":
             _on_sos(draft, terminal, body)
         case entries.Alarm() as body:
@@ -63,7 +70,7 @@ def matters(entry: entries.Entry) -> bool:
     return isinstance(
         body,
         entries.Logon | entries.Logoff | entries.StatusChange | entries.Delivered
-        | entries.OrderAnswer | entries.Alarm,
+        | entries.OrderAnswer | entries.MessageAnswer | entries.Alarm,
     )  # fmt: skip
 
 
@@ -154,6 +161,9 @@ def _on_delivered(draft: Draft, terminal: Terminal, body: entries.Delivered, at_
                     draft.now_ms, terminal.enrolment, waiting.term, waiting.counter, body.outcome
                 )
             )
+            said = dispatch.decode(waiting.message).body
+            if isinstance(said, dispatch.Message) and terminal.unit is not None:
+                messages.on_shown(draft, said, terminal.unit)
             break
     order = draft.board.orders.get(body.order or "")
     if order is None or not _is_for(order, terminal):
@@ -190,10 +200,45 @@ def _on_answer(draft: Draft, terminal: Terminal, body: entries.OrderAnswer, said
         return
     by, means = f"unit:{order.unit}", AnswerMeans(body.means)
     at_ms, answer = _happened(draft, order, said_ms), Answer(body.answer)
+    if answer is Answer.READ:
+        on_read(draft, order, body.revision, by)
+        return
+    if _is_overruled(draft, order, terminal, answer):
+        return
+    _tell_other_terminals(draft, order, terminal, answer)
     if answer is Answer.ACCEPT or (answer in _DEPARTS and order.state in OFFERED):
         accept(draft, order, by, means, at_ms)  # driving there counts as acceptance
     if answer is not Answer.ACCEPT:
         take_step(draft, order, STEP_OF_ANSWER[answer], by, means, at_ms, body)
+
+
+def _is_overruled(draft: Draft, order: Order, terminal: Terminal, answer: Answer) -> bool:
+    """Two screens of one unit at once: the first answer counts, the other is history, and told."""
+    accepted_ms = order.times_ms.get(OrderState.ACCEPTED)
+    if (
+        answer is not Answer.DECLINE
+        or order.answered_by in (None, terminal.device)
+        or accepted_ms is None
+        or draft.now_ms - accepted_ms > SAME_MOMENT_MS
+    ):
+        return False
+    draft.alert(
+        "two_answers", order.order,
+        f"{order.unit}: {order.answered_by} accepted, {terminal.device} declined; accepted holds",
+        unit=order.unit, incident=order.incident, order=order.order,
+    )  # fmt: skip
+    _tell_other_terminals(draft, order, terminal, answer)
+    return True
+
+
+def _tell_other_terminals(draft: Draft, order: Order, terminal: Terminal, answer: Answer) -> None:
+    others = [e for e in draft.board.units[order.unit].terminals if e != terminal.enrolment]
+    if order.answered_by is None and answer is not Answer.READ:
+        draft.emit(ev.OrderAnsweredAt(draft.now_ms, order.order, terminal.device))
+    expires_ms = draft.now_ms + ANSWERED_LIFE_MS
+    body = dispatch.Answered(order.order, terminal.device, int(answer), draft.now_ms, expires_ms)
+    for enrolment in sorted(others):
+        draft.send(enrolment, body, expires_ms)
 
 
 def take_step(

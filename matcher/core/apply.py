@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from matcher.core import apply_desk
 from matcher.core import events as ev
 from matcher.core.board import (
     BINDING,
@@ -77,7 +78,7 @@ def _logged_on(board: Board, e: ev.LoggedOn) -> None:
     unit = board.units[e.unit]
     terminal.unit, terminal.logon, terminal.logon_order = e.unit, e.logon, e.order
     unit.terminals[e.enrolment] = e.logon
-    unit.crew = e.crew
+    unit.crew, unit.vehicle, unit.radio_crew = e.crew, e.vehicle, False
 
 
 def _logged_off(board: Board, e: ev.LoggedOff) -> None:
@@ -262,6 +263,7 @@ def _request_done(board: Board, e: ev.RequestDone) -> None:
 
 
 _APPLY: Final[dict[type[Any], Callable[[Board, Any], None]]] = {
+    **apply_desk.APPLY,
     ev.TermBegan: _term_began,
     ev.FleetConfigured: _fleet_configured,
     ev.IdentitiesTaken: _identities_taken,

@@ -45,6 +45,8 @@ class Unit:
     terminals: dict[bytes, int] = field(default_factory=dict)  # enrolment -> log-on number
     crew: tuple[str, ...] = ()
     order: str | None = None  # its open assign or backup, offered or held
+    vehicle: str | None = None
+    radio_crew: bool = False  # logged on by the desk, without a terminal
 
     @property
     def officers_now(self) -> int:
@@ -99,6 +101,8 @@ class Incident:
     changed_by: str | None = None  # the person whose request changed it last
     times_ms: dict[str, int] = field(default_factory=dict)
     disposition: str | None = None
+    first: dict[str, str] = field(default_factory=dict)  # what was said before it was corrected
+    joined_into: str | None = None
 
 
 @dataclass(slots=True)
@@ -121,6 +125,13 @@ class Order:
     times_ms: dict[str, int] = field(default_factory=dict)
     means: dict[str, int] = field(default_factory=dict)
     reason: str | None = None
+    revision: int = 1
+    revision_class: int = 0  # dispatch.Revision
+    read_revision: int = 0
+    read_by_ms: int | None = None  # until when the crew must have read it
+    wait_for: str | None = None
+    wait_s: int | None = None  # one officer alone waits; None: need not
+    answered_by: str | None = None  # the terminal whose answer counted
 
     @property
     def is_open(self) -> bool:
@@ -160,6 +171,19 @@ class Alert:
 
 
 @dataclass(slots=True)
+class Note:
+    """A message to crews: `sent`, `shown`, `read`, or a code, by unit."""
+
+    message: str
+    incident: str | None
+    units: tuple[str, ...]
+    by: str
+    text: str
+    at_ms: int
+    states: dict[str, str]
+
+
+@dataclass(slots=True)
 class Done:
     """A request's digest and reply."""
 
@@ -181,6 +205,8 @@ class Board:
     orders: dict[str, Order] = field(default_factory=dict)
     outbound: dict[bytes, list[Outbound]] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
+    messages: dict[str, Note] = field(default_factory=dict)
+    unread_ids: set[str] = field(default_factory=set)  # orders whose crew must say that they read
     requests: dict[tuple[bytes, str], Done] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)  # counters of ids made in this term
     open_ids: set[str] = field(default_factory=set)  # incidents that are not closed

@@ -25,6 +25,7 @@ from matcher.core.modes import UNTOUCHED_MS
 from matcher.core.offers import close, fill, settle
 from matcher.core.requests import on_request
 from matcher.core.requests_incident import NEW, place_of
+from matcher.core.updates import tell_unread, unread_until_ms
 from protocol import entry as entries
 from protocol import request as rq
 from protocol.order import AnswerMeans, OrderKind, OrderState, OrderStep
@@ -85,6 +86,8 @@ def _needs_of_request(
     if isinstance(request, rq.Report):
         return [(NEW, *place_of(request))]
     wanted = {getattr(request, "incident", "")}
+    if isinstance(request, rq.Merge):
+        wanted.add(request.into)
     if isinstance(request, rq.Reassign | rq.AnswerByVoice):
         unit = board.units.get(getattr(request, "unit", ""))
         held = board.orders.get(getattr(request, "order", unit.order if unit else None) or "")
@@ -107,6 +110,7 @@ def next_deadline_ms(board: Board) -> int | None:
     """When a tick is due next, whatever else happens."""
     times = [_deadline_ms(order) for order in board.offered_orders()]
     times += [due for i in board.open_incidents() if (due := _waits_until_ms(i)) is not None]
+    times += unread_until_ms(board)
     times += [m.expires_ms for waiting in board.outbound.values() for m in waiting]
     return min(times, default=None)
 
@@ -197,6 +201,7 @@ def _tick(draft: Draft) -> None:
         _overdue(draft, order)
     for incident in draft.board.open_incidents():
         _untouched(draft, incident)
+    tell_unread(draft)
     for enrolment in sorted(draft.board.outbound):
         for waiting in tuple(draft.board.outbound[enrolment]):
             if waiting.expires_ms <= draft.now_ms:

@@ -125,8 +125,8 @@ def _order_body(board: Board, incident: Incident, order: Order) -> dispatch.Orde
     on_it = tuple(o.unit for o in board.open_orders_of(incident) if o.order != order.order)
     return dispatch.Order(
         order=order.order,
-        revision=1,
-        revision_class=int(dispatch.Revision.FIRST),
+        revision=order.revision,
+        revision_class=order.revision_class,
         incident=incident.incident,
         number=incident.number,
         unit=order.unit,
@@ -141,6 +141,8 @@ def _order_body(board: Board, incident: Incident, order: Order) -> dispatch.Orde
         hazards=incident.hazards,
         place=incident.place,
         notes=incident.notes,
-        plan=dispatch.Plan(incident.plan_units, incident.plan_officers, on_it),
+        plan=dispatch.Plan(
+            incident.plan_units, incident.plan_officers, on_it, order.wait_for, order.wait_s
+        ),
         eta_s=None if order.eta_ms is None else round(order.eta_ms / 1000),
     )

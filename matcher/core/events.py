@@ -6,6 +6,20 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from matcher.core.event_parts import NO_ENTRY, Candidate, EntryOrder, LeftOut, UnitSpec
+from matcher.core.events_desk import (
+    IncidentJoined,
+    IncidentParted,
+    IncidentUpdated,
+    MessageAnswered,
+    MessageSent,
+    MessageShown,
+    OrderAnsweredAt,
+    OrderRead,
+    OrderRevised,
+    OrderWaits,
+    ReadOverdue,
+    UnitManned,
+)
 from matcher.core.events_order import (
     Decided,
     MessageDelivered,
@@ -196,17 +210,23 @@ class RequestDone:
 
 
 Event: TypeAlias = (
-    TermBegan | FleetConfigured | ModeSet | IdentitiesTaken | LoggedOn | LoggedOff | UnitStatusSet
-    | UnitHeld | IncidentOpened | PlanSet | RuleStopped | IncidentMoved | IncidentWaits | Escalated
-    | Decided | OrderIssued | OrderTook | OrderStepped | OrderOverdue | MessageQueued
-    | MessageDelivered | MessageExpired | AlertRaised | AlertAcknowledged | RequestDone
+    TermBegan | FleetConfigured | ModeSet | IdentitiesTaken | LoggedOn | LoggedOff | UnitManned
+    | UnitStatusSet | UnitHeld | IncidentOpened | IncidentUpdated | PlanSet | RuleStopped
+    | IncidentMoved | IncidentJoined | IncidentParted | IncidentWaits | Escalated | Decided
+    | OrderIssued | OrderTook | OrderStepped | OrderOverdue | OrderRevised | OrderWaits
+    | OrderAnsweredAt | OrderRead | ReadOverdue | MessageQueued | MessageDelivered
+    | MessageExpired | MessageSent | MessageShown | MessageAnswered | AlertRaised
+    | AlertAcknowledged | RequestDone
 )  # fmt: skip
 EVENTS: Final = Event.__args__
 
 __all__ = [
     "EVENTS", "NO_ENTRY", "AlertAcknowledged", "AlertRaised", "Candidate", "Decided", "EntryOrder",
-    "Escalated", "Event", "FleetConfigured", "IdentitiesTaken", "IncidentMoved", "IncidentOpened",
-    "IncidentWaits", "LeftOut", "LoggedOff", "LoggedOn", "MessageDelivered", "MessageExpired",
-    "MessageQueued", "ModeSet", "OrderIssued", "OrderOverdue", "OrderStepped", "OrderTook",
-    "PlanSet", "RequestDone", "RuleStopped", "TermBegan", "UnitHeld", "UnitSpec", "UnitStatusSet",
+    "Escalated", "Event", "FleetConfigured", "IdentitiesTaken", "IncidentJoined", "IncidentMoved",
+    "IncidentOpened", "IncidentParted", "IncidentUpdated", "IncidentWaits", "LeftOut", "LoggedOff",
+    "LoggedOn", "MessageAnswered", "MessageDelivered", "MessageExpired", "MessageQueued",
+    "MessageSent", "MessageShown", "ModeSet", "OrderAnsweredAt", "OrderIssued", "OrderOverdue",
+    "OrderRead", "OrderRevised", "OrderStepped", "OrderTook", "OrderWaits", "PlanSet",
+    "ReadOverdue", "RequestDone", "RuleStopped", "TermBegan", "UnitHeld", "UnitManned", "UnitSpec",
+    "UnitStatusSet",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Final
 
 from matcher.core import events as ev
 from matcher.core import modes
+from matcher.core.alone import tell_to_wait
 from matcher.core.assign import (
     ANSWER_S,
     OFFER_LIFE_MS,
@@ -20,7 +21,8 @@ from matcher.core.board import INCIDENT_CLOSED, Incident, IncidentState, Order
 from matcher.core.commands import Estimates
 from matcher.core.draft import Draft
 from matcher.core.neighbours import let_neighbours_hear, take
-from protocol.dispatch import ConfirmState
+from matcher.core.updates import revise
+from protocol.dispatch import ConfirmState, Revision
 from protocol.order import HELD, OFFERED, AnswerMeans, OrderKind, OrderState, OrderStep
 
 RULE_NEAREST: Final = "nearest-live"
@@ -52,8 +54,12 @@ def fill(draft: Draft, incident: Incident, estimates: Estimates | None) -> None:
     else:
         if incident.waits is not None:
             draft.emit(ev.IncidentWaits(draft.now_ms, incident.incident, None))
+    told = tell_to_wait(draft, incident)
     for order in made:  # after all are known: each is told who else goes
         draft.send_order(draft.board.orders[order])
+    for changed in told:
+        if changed.order not in made:
+            revise(draft, changed, Revision.SAFETY)
     if made or sends:
         let_neighbours_hear(draft, incident, ranking)
 

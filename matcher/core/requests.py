@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.core import events as ev
-from matcher.core import requests_fleet, requests_incident, requests_orders
+from matcher.core import requests_desk, requests_fleet, requests_incident, requests_orders
 from matcher.core.asked import Asked, Handlers, NotDone
 from matcher.core.commands import Estimates, ManagerRequest
 from matcher.core.draft import Draft
@@ -15,6 +15,7 @@ HANDLERS: Final[Handlers] = {
     **requests_incident.HANDLERS,
     **requests_orders.HANDLERS,
     **requests_fleet.HANDLERS,
+    **requests_desk.HANDLERS,
 }
 
 

@@ -10,6 +10,7 @@ from matcher.core.asked import Asked, Handlers, NotDone, Reply, at_revision
 from matcher.core.assign import SLOTS_MAX
 from matcher.core.board import Incident, IncidentState
 from matcher.core.draft import Draft
+from matcher.core.joins import propose
 from matcher.core.offers import close_all, fill
 from protocol import request as rq
 from protocol.datum import to_wgs84
@@ -21,29 +22,34 @@ NEW: Final = "new"  # stands for the incident being reported, in the estimates
 
 
 def report(asked: Asked, request: rq.Report) -> Reply:
-    draft, place, plan = asked.draft, request.place, request.plan
+    draft, plan = asked.draft, request.plan
     incident_id = draft.new_id("incident")
-    lat, lon = place_of(request)
-    source = place.source if place.datum == "wgs84" else f"{place.source} ({place.datum})"
     draft.emit(
         ev.IncidentOpened(
             draft.now_ms, incident_id, _short_number(draft), request.kind, request.priority,
-            Place(
-                round(lat * 1e7), round(lon * 1e7), "wgs84", source[:32], place.accuracy_m,
-                place.text,
-            ),
+            place_from(request.place),
             plan.units, plan.officers, request.hazards, request.notes, request.channel,
             asked.person, plan.capabilities, plan.alert,
         )
     )  # fmt: skip
     incident = draft.board.incidents[incident_id]
     fill(draft, incident, asked.estimates.get(NEW))
+    propose(draft, incident)
     return at_revision(incident)
 
 
 def place_of(request: rq.Report) -> tuple[float, float]:
     """The reported place in WGS 84: inside, nothing is in another datum."""
     return to_wgs84(request.place.lat, request.place.lon, request.place.datum)
+
+
+def place_from(said: rq.PlaceOf) -> Place:
+    """A place as a person or a map gave it, in WGS 84; the datum it came in stays in its source."""
+    lat, lon = to_wgs84(said.lat, said.lon, said.datum)
+    source = said.source if said.datum == "wgs84" else f"{said.source} ({said.datum})"
+    return Place(
+        round(lat * 1e7), round(lon * 1e7), "wgs84", source[:32], said.accuracy_m, said.text
+    )
 
 
 def _short_number(draft: Draft) -> str:

@@ -127,6 +127,12 @@ def forged_requests(recording: Recording) -> Iterator[Message]:
         "reopen": {"incident": "i-2-1"},
         "answer": {"order": "o-2-1", "answer": "accept"},
         "mode": {"priority": 1, "mode": "recommend"},
+        "update": {"incident": "i-2-1", "priority": 4},
+        "merge": {"incident": "i-2-2", "into": "i-2-1"},
+        "unmerge": {"incident": "i-2-2"},
+        "message": {"unit": "611", "text": "stand down"},
+        "logon": {"unit": "611", "crew": ["9999"]},
+        "logoff": {"unit": "611"},
     }
     for verb in rq.VERBS:
         for manager in (DESK, CLERK):

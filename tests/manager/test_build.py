@@ -26,6 +26,12 @@ FIELDS: dict[str, dict[str, Any]] = {
     "reopen": {"incident": "17"},
     "answer": {"order": "o-1-2", "answer": "clear", "disposition": "handled"},
     "mode": {"priority": 3, "mode": "auto"},
+    "update": {"incident": "17", "notes": "red door"},
+    "merge": {"incident": "18", "into": "17"},
+    "unmerge": {"incident": "18"},
+    "message": {"incident": "17", "text": "gate 3"},
+    "logon": {"unit": "car-07", "crew": ["4711"], "terminals": ["t-7"]},
+    "logoff": {"unit": "car-07"},
 }
 
 

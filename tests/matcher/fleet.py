@@ -44,6 +44,7 @@ class FleetUnderTest:
     commands: list[Command] = field(default_factory=list)
     events: list[ev.Event] = field(default_factory=list)
     entry_n: dict[str, int] = field(default_factory=dict)
+    more_terminals: dict[str, str] = field(default_factory=dict)  # terminal -> unit, by hand
     requests: int = 0
 
     def __post_init__(self) -> None:
@@ -53,12 +54,14 @@ class FleetUnderTest:
             )
             for u in sorted(self.eta_ms)
         )
-        terminals = tuple((enrolment_of(u), f"t-{u}") for u in sorted(self.eta_ms))
+        devices = sorted([*self.eta_ms, *self.more_terminals])
+        terminals = tuple((enrolment_of(u), f"t-{u}") for u in devices)
         self.do(Begin(self.now_ms, self.mode, units))
         self.do(TakeIdentities(self.now_ms, 1, b"i" * 32, terminals))
         for unit in sorted(self.eta_ms):
             crew = tuple(f"{unit}-{i}" for i in range(self.officers.get(unit, 2)))
-            self.entry(unit, entries.Logon(1, unit, None, crew, None, ()))
+            for device in (unit, *(d for d, u in self.more_terminals.items() if u == unit)):
+                self.entry(device, entries.Logon(1, unit, None, crew, None, ()))
 
     def do(self, command: Command) -> list[ev.Event]:
         if isinstance(command, ManagerRequest | EntryCame | Tick):
@@ -123,13 +126,17 @@ class FleetUnderTest:
                 entries.Delivered(waiting.term, waiting.counter, order, revision, "shown"),
             )
 
-    def answer(self, order: Order, answer: Answer, disposition: str | None = None) -> None:
+    def answer(
+        self, order: Order, answer: Answer, disposition: str | None = None, at: str | None = None
+    ) -> None:
+        """At the unit's own terminal, or `at` another of its terminals."""
         self.entry(
-            order.unit,
+            at or order.unit,
             entries.OrderAnswer(
-                order.order, 1, int(answer), int(AnswerMeans.TOUCH), None, disposition, None
+                order.order, order.revision, int(answer), int(AnswerMeans.TOUCH), None,
+                disposition, None,
             ),
-        )
+        )  # fmt: skip
 
     def answer_by_name(self, order: Order, answer: str) -> None:
         self.answer(order, Answer.from_word(answer))

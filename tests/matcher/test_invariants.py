@@ -28,7 +28,12 @@ ACTIONS = st.lists(
         st.tuples(st.just("reopen"), st.integers(0, 3), st.just(0)),
         st.tuples(st.just("stop"), st.integers(0, 3), st.booleans()),
         st.tuples(st.just("reassign"), st.integers(0, 3), st.sampled_from(sorted(UNITS))),
-        st.tuples(st.just("voice"), st.integers(0, 12), st.sampled_from(list(Answer))),
+        st.tuples(st.just("voice"), st.integers(0, 12), st.sampled_from(list(Answer)[:5])),
+        st.tuples(st.just("update"), st.integers(0, 3), st.sampled_from(["note", "safety"])),
+        st.tuples(st.just("priority"), st.integers(0, 3), st.integers(1, 4)),
+        st.tuples(st.just("merge"), st.integers(0, 3), st.integers(0, 3)),
+        st.tuples(st.just("unmerge"), st.integers(0, 3), st.just(0)),
+        st.tuples(st.just("message"), st.sampled_from(sorted(UNITS)), st.just(0)),
         st.tuples(
             st.just("mode"),
             st.integers(1, 4),
@@ -47,11 +52,19 @@ ACTIONS = st.lists(
 )
 
 
+REPORTS: dict[str, dict[str, object]] = {
+    "report": {},
+    "alerted": {"alert": True},
+    "capable": {"capabilities": ["taser"]},
+}
 FOR_INCIDENTS: dict[str, Callable[[object], tuple[str, dict[str, object]]]] = {
     "cancel": lambda _: ("cancel", {}),
     "close": lambda _: ("close", {"disposition": "handled"}),
     "reopen": lambda _: ("reopen", {}),
     "add": lambda _: ("add", {"units": 1}),
+    "unmerge": lambda _: ("unmerge", {}),
+    "update": lambda how: ("update", {"notes": "seen again", "revision": how}),
+    "priority": lambda priority: ("update", {"priority": priority}),
     "stop": lambda on: ("hold", {"on": on}),
     "assign": lambda unit: ("assign", {"unit": unit}),
     "reassign": lambda unit: ("reassign", {"unit": unit}),
@@ -62,12 +75,8 @@ FOR_INCIDENTS: dict[str, Callable[[object], tuple[str, dict[str, object]]]] = {
 def run(fleet: FleetUnderTest, action: tuple[str, object, object]) -> None:
     what, one, two = action
     incidents, orders = sorted(fleet.board.incidents), sorted(fleet.board.orders)
-    if what == "report":
-        fleet.report(priority=one, units=two, officers=two)  # type: ignore[arg-type]
-    elif what == "alerted":
-        fleet.report(priority=one, units=two, alert=True)  # type: ignore[arg-type]
-    elif what == "capable":
-        fleet.report(priority=one, units=two, capabilities=["taser"])  # type: ignore[arg-type]
+    if what in REPORTS:
+        fleet.report(priority=one, units=two, officers=two, **REPORTS[what])  # type: ignore[arg-type]
     elif what == "mode":
         fleet.request({"verb": "mode", "priority": one, "mode": two})
     elif what == "voice" and orders:
@@ -83,6 +92,11 @@ def run(fleet: FleetUnderTest, action: tuple[str, object, object]) -> None:
     elif what == "answer" and orders:
         order = fleet.board.orders[orders[one % len(orders)]]  # type: ignore[operator]
         fleet.answer(order, two)  # type: ignore[arg-type]
+    elif what == "message":
+        fleet.request({"verb": "message", "unit": one, "text": "look out"})
+    elif what == "merge" and incidents:
+        into = incidents[two % len(incidents)]  # type: ignore[operator]
+        fleet.request({"verb": "merge", "incident": incidents[one % len(incidents)], "into": into})  # type: ignore[operator]
     elif what in FOR_INCIDENTS and incidents:
         verb, more = FOR_INCIDENTS[what](two)
         fleet.request({"verb": verb, "incident": incidents[one % len(incidents)], **more})  # type: ignore[operator]

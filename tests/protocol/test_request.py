@@ -30,6 +30,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "reopen": {"incident": "i-1"},
     "answer": {"order": "o-1-1", "answer": "accept"},
     "mode": {"priority": 2, "mode": "auto_veto", "veto_s": 15},
+    "update": {"incident": "i-1", "hazards": ["knife"]},
+    "merge": {"incident": "i-2", "into": "i-1"},
+    "unmerge": {"incident": "i-2"},
+    "message": {"unit": "621", "text": "注意安全"},
+    "logon": {"unit": "621", "crew": ["4711"]},
+    "logoff": {"unit": "621"},
 }
 
 

@@ -1,0 +1,229 @@
+"""What managers may ask: one model a verb, JSON inside the envelope. Put together in `request`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,31}$")]
+Code: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
+Text: TypeAlias = Annotated[str, Field(max_length=1000)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Common(Strict):
+    """What every request carries. Times in ms UTC."""
+
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,40}$")]
+    issued_ms: Annotated[int, Field(ge=0)]
+    expires_ms: Annotated[int, Field(ge=0)]
+    expected_revision: Annotated[int, Field(ge=0)] | None = None
+    reason: Code | None = None
+
+
+class PlaceOf(Strict):
+    """A place as a person or a map gave it."""
+
+    lat: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+    lon: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+    datum: Literal["wgs84", "gcj02", "bd09"] = "wgs84"
+    source: Annotated[str, Field(max_length=32)] = "caller"
+    accuracy_m: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    text: Annotated[str, Field(max_length=200)] = ""
+
+
+class PlanOf(Strict):
+    """Least units and officers; `alert`: neighbours hear it at once and may take it."""
+
+    units: Annotated[int, Field(ge=1, le=16)] = 1
+    officers: Annotated[int, Field(ge=0, le=64)] = 1
+    capabilities: tuple[Code, ...] = Field(default=(), max_length=8)
+    alert: bool = False
+
+
+class Report(Common):
+    """A call for service becomes an incident."""
+
+    verb: Literal["report"] = "report"
+    kind: Code
+    priority: Annotated[int, Field(ge=1, le=4)]
+    place: PlaceOf
+    plan: PlanOf = PlanOf()
+    hazards: tuple[Code, ...] = Field(default=(), max_length=16)
+    notes: Text = ""
+    channel: Literal["phone", "sms", "wechat", "web", "qr", "video", "taxi_button", "desk"] = "desk"
+
+
+class CancelIncident(Common):
+    verb: Literal["cancel"] = "cancel"
+    incident: Name
+
+
+class Assign(Common):
+    """A dispatcher's choice of unit: never blocked, never re-optimised."""
+
+    verb: Literal["assign"] = "assign"
+    incident: Name
+    unit: Name
+
+
+class Hold(Common):
+    """Keeps a unit out of automatic dispatch, or stops the rule at one incident; or ends that."""
+
+    verb: Literal["hold"] = "hold"
+    unit: Name | None = None
+    incident: Name | None = None
+    on: bool
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.unit is None) == (self.incident is None):
+            raise ValueError("name a unit or an incident")
+        return self
+
+
+class SetStatus(Common):
+    """A unit's status, entered by the desk (by voice)."""
+
+    verb: Literal["status"] = "status"
+    unit: Name
+    status: Code
+
+
+class Acknowledge(Common):
+    """An alert has been seen by a named person."""
+
+    verb: Literal["acknowledge"] = "acknowledge"
+    alert: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
+
+
+class ReleaseUnit(Common):
+    """Stands a unit down from an incident."""
+
+    verb: Literal["release"] = "release"
+    incident: Name
+    unit: Name
+
+
+class Update(Common):
+    """What is known better now. `revision`: how loudly crews are told; without it, by what it is.
+
+    The first value of what is corrected stays in the journal and in the incident's state.
+    """
+
+    verb: Literal["update"] = "update"
+    incident: Name
+    revision: Literal["safety", "place", "note"] | None = None
+    kind: Code | None = None
+    priority: Annotated[int, Field(ge=1, le=4)] | None = None
+    place: PlaceOf | None = None
+    hazards: tuple[Code, ...] | None = Field(default=None, max_length=16)
+    notes: Text | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        said = (self.kind, self.priority, self.place, self.hazards, self.notes)
+        if all(one is None for one in said):
+            raise ValueError("nothing to update: name kind, priority, place, hazards or notes")
+        return self
+
+
+class Merge(Common):
+    """A repeated report: `incident` is the same as `into`; its units are free again."""
+
+    verb: Literal["merge"] = "merge"
+    incident: Name
+    into: Name
+
+
+class Unmerge(Common):
+    """They were two after all: the joined one goes on by its own plan."""
+
+    verb: Literal["unmerge"] = "unmerge"
+    incident: Name
+
+
+class SendMessage(Common):
+    """Free text to a unit, or to every unit of an incident."""
+
+    verb: Literal["message"] = "message"
+    unit: Name | None = None
+    incident: Name | None = None
+    text: Annotated[str, Field(min_length=1, max_length=500)]
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if self.unit is None and self.incident is None:
+            raise ValueError("name a unit or an incident")
+        return self
+
+
+class LogOnUnit(Common):
+    """The desk binds a crew to terminals of a unit; without `terminals` it works by radio only."""
+
+    verb: Literal["logon"] = "logon"
+    unit: Name
+    crew: tuple[Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,16}$")], ...] = Field(
+        min_length=1, max_length=8
+    )
+    vehicle: Name | None = None
+    driver: Annotated[str, Field(max_length=16)] | None = None
+    terminals: tuple[Name, ...] = Field(default=(), max_length=8)
+
+
+class LogOffUnit(Common):
+    verb: Literal["logoff"] = "logoff"
+    unit: Name
+
+
+class Add(Common):
+    """So many units more than the plan has now; the mode says who sends them."""
+
+    verb: Literal["add"] = "add"
+    incident: Name
+    units: Annotated[int, Field(ge=1, le=15)] = 1
+
+
+class Reassign(Common):
+    """Takes a unit off its incident and sends it to another, in one transaction."""
+
+    verb: Literal["reassign"] = "reassign"
+    incident: Name
+    unit: Name
+
+
+class CloseIncident(Common):
+    """Ends an incident with its disposition; units that are still on it are stood down."""
+
+    verb: Literal["close"] = "close"
+    incident: Name
+    disposition: Code
+
+
+class Reopen(Common):
+    """A closed incident goes on under its number."""
+
+    verb: Literal["reopen"] = "reopen"
+    incident: Name
+
+
+class AnswerByVoice(Common):
+    """What a crew said by radio about an order, entered by the desk."""
+
+    verb: Literal["answer"] = "answer"
+    order: Name
+    answer: Literal["accept", "decline", "en-route", "on-scene", "clear"]
+    disposition: Code | None = None
+
+
+class SetMode(Common):
+    """Who sends at a priority: `auto_veto` sends after `veto_s` unless it is stopped."""
+
+    verb: Literal["mode"] = "mode"
+    priority: Annotated[int, Field(ge=1, le=4)]
+    mode: Literal["recommend", "auto_veto", "auto"]
+    veto_s: Annotated[int, Field(ge=1, le=60)] = 10
