@@ -1,4 +1,4 @@
-"""`outrider agent logon|logoff|set|answer|status`: the crew's side from a shell.
+"""`outrider agent logon|logoff|set|answer|reply|status`: the crew's side from a shell.
 
 One question over the device socket, one answer. Exit 0 done, 1 refused or nobody there, 2 wrong
 usage. Called by the `outrider` command.
@@ -83,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     answer.add_argument("--reason")
     answer.add_argument("--disposition")
 
+    reply = verbs.add_parser("reply", parents=[common], help="a message is read, or answered")
+    reply.add_argument("message")
+    reply.add_argument("code", nargs="?", default="read", help="a code of the codebook; else read")
+
     verbs.add_parser("status", parents=[common], help="show the terminal's state")
     return parser
 
@@ -114,6 +118,8 @@ def _message(arguments: argparse.Namespace) -> BaseModel:
                 reason=arguments.reason,
                 disposition=arguments.disposition,
             )
+        case "reply":
+            return device.Reply(message=arguments.message, code=arguments.code)
         case _:
             return device.Status()
 
@@ -169,6 +175,10 @@ def _described(state: device.State) -> str:
             f"order {order['order']}: {order['state']}, {order['incident_kind']}"
             f" priority {order['priority']} {place}".rstrip()
         )
+    lines += [
+        f"message {one['message']} from {one['issuer']}: {one['text']} ({one['state']})"
+        for one in state.messages
+    ]
     lines += [f"refused {reason}: {count}" for reason, count in state.refused.items()]
     return "\n".join(lines)
 

@@ -99,7 +99,7 @@ class Devices:
             match command:
                 case device.Logon():
                     entry = await self._terminal.log_on(command)
-                case device.Logoff() | device.SetStatus() | device.Answer():
+                case device.Logoff() | device.SetStatus() | device.Answer() | device.Reply():
                     entry = await self._terminal.crew(command)
                 case _:
                     raise Refused(

@@ -10,12 +10,13 @@ from agent.core.fix import Fix
 from agent.core.orders import Card
 from agent.core.terminal import State
 from protocol import device
-from protocol.dispatch import ConfirmState
+from protocol.dispatch import ConfirmState, Revision
 from protocol.fields import named
 from protocol.order import OPEN
 from protocol.words import Status
 
-ORDERS_BYTES_MAX: Final = 12_000  # a line has 16,384
+ORDERS_BYTES_MAX: Final = 9_000  # a line has 16,384
+MESSAGES_SHOWN_MAX: Final = 5
 CLOSED_SHOWN_MAX: Final = 8
 
 
@@ -39,6 +40,10 @@ def view(
         waiting_entries=waiting_entries,
         fix=fix,
         orders=tuple(_fitting(state)),
+        messages=tuple(
+            named(note.message) | {"state": note.state}
+            for note in tuple(state.desk.notes.values())[-MESSAGES_SHOWN_MAX:]
+        ),
         refused=refused,
     )
 
@@ -64,7 +69,8 @@ def card_view(card: Card) -> dict[str, Any]:
     confirm = None if card.confirm is None else ConfirmState(card.confirm).name.lower()
     return {
         **named(card.order), "state": card.state.value, "confirm": confirm, "by": card.by,
-        "shown_revision": card.shown,
+        "shown_revision": card.shown, "read_revision": card.read, "answered": card.answered,
+        "must_read": card.order.revision_class == Revision.SAFETY and card.read != card.shown,
     }  # fmt: skip
 
 

@@ -106,9 +106,17 @@ class SetStatus(_Strict):
 class Answer(_Strict):
     type: Literal["answer"] = "answer"
     order: Name
-    answer: Literal["accept", "decline", "en-route", "on-scene", "clear"]
+    answer: Literal["accept", "decline", "en-route", "on-scene", "clear", "read"]
     reason: Annotated[str, Field(max_length=32)] | None = None
     disposition: Annotated[str, Field(max_length=32)] | None = None
+
+
+class Reply(_Strict):
+    """A message of the desk is read, or answered by a code of the codebook."""
+
+    type: Literal["reply"] = "reply"
+    message: Name
+    code: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")] = "read"
 
 
 class Status(_Strict):
@@ -143,11 +151,12 @@ class State(_Strict):
     waiting_entries: int  # not yet receipted
     fix: dict[str, Any] | None
     orders: tuple[dict[str, Any], ...]
+    messages: tuple[dict[str, Any], ...] = ()
     refused: dict[str, int]
 
 
 FromClient: TypeAlias = Annotated[
-    Event | CommandResult | Logon | Logoff | SetStatus | Answer | Status | Watch,
+    Event | CommandResult | Logon | Logoff | SetStatus | Answer | Reply | Status | Watch,
     Field(discriminator="type"),
 ]
 ToClient: TypeAlias = Annotated[

@@ -15,6 +15,7 @@ from protocol.fields import (
     U16,
     U32,
     Check,
+    flag,
     integer,
     many,
     maybe,
@@ -137,11 +138,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Another terminal of this unit has answered the order."""
+    """Another terminal of this unit, or the desk for it, has answered the order.
+
+    `counts`: it holds at the centre; else it came second and is history.
+    """
 
     order: str
     device: str
     answer: int  # order.Answer
+    counts: bool
     time_ms: int
     expires_ms: int
 
@@ -191,7 +196,7 @@ _BODIES: Final[tuple[tuple[type[Any], Check], ...]] = (
     (Confirm, record(Confirm, _id, _id, integer(1, 4), maybe(_id), time_ms)),
     (Cancel, record(Cancel, _id, _id, maybe(_id), text(64), text(64), time_ms, time_ms)),
     (Message, record(Message, _id, maybe(_id), text(64), text(1000), time_ms, time_ms)),
-    (Answered, record(Answered, _id, _id, integer(1, 6), time_ms, time_ms)),
+    (Answered, record(Answered, _id, _id, integer(1, 6), flag, time_ms, time_ms)),
     (
         Bind,
         record(

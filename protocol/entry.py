@@ -10,9 +10,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from protocol import cbor
+from protocol.entry_bodies import (
+    Alarm,
+    Body,
+    Configured,
+    Delivered,
+    DeviceEvent,
+    Health,
+    Here,
+    Logoff,
+    Logon,
+    MessageAnswer,
+    NewKey,
+    OrderAnswer,
+    Renewal,
+    Start,
+    StatusChange,
+    Thinned,
+    Track,
+)
 from protocol.fields import (
     TIME_MS_MAX,
     U16,
@@ -32,6 +51,7 @@ from protocol.fields import (
 )
 from protocol.logbook import ENTRY_BYTES_MAX
 from protocol.position import LAT_MAX, LON_MAX
+from protocol.pruned import PROOF_BYTES_MAX, Pruned
 from protocol.refusal import Reason, Refused
 
 
@@ -49,148 +69,9 @@ class EntryKind(IntEnum):
     KEY = 11
     LOGON = 12
     LOGOFF = 13
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """Where the terminal was at the entry's instant; `age_ms` is the fix's age."""
-
-    lat_e7: int
-    lon_e7: int
-    accuracy_dm: int | None
-    age_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """The first entry of each boot; of a new logbook after a re-enrolment it names the old one."""
-
-    version: str
-    unclean: bool  # the boot before did not end by itself
-    old_logbook: bytes | None
-    old_head: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Track:
-    """At most 60 s of fixes, packed by protocol/track.py."""
-
-    codec: int
-    count: int
-    packed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class StatusChange:
-    status: int  # words.Status
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class OrderAnswer:
-    order: str
-    revision: int
-    answer: int  # order.Answer
-    means: int  # order.AnswerMeans
-    reason: str | None
-    disposition: str | None
-    here: Here | None
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """A dispatch message was kept; one transaction with the keeping."""
-
-    term: int
-    counter: int
-    order: str | None
-    revision: int | None
-    outcome: str  # shown, kept, wrong_logon, cancelled_before, expired
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceEvent:
-    """What a recorder, board, locator or drone reported, with the instant's position and order."""
-
-    device: str
-    device_kind: str
-    device_boot: int
-    event: int
-    name: str
-    device_time_ms: int | None
-    detail: tuple[tuple[str, Any], ...]
-    here: Here | None
-    order: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    code: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Figures by name, e.g. written bytes, reconnects, refused messages by reason."""
-
-    figures: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    kind: str  # configuration, codebook, roster, trust
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Thinned:
-    """Entries of which only the digest is kept, by rule `rule`."""
-
-    rule: str
-    count: int
-    ranges: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """Sealed by the old key, names the new one."""
-
-    public_key: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Logon:
-    """Binds unit, vehicle and crew to this terminal; its own number is the log-on number."""
-
-    number: int
-    unit: str
-    vehicle: str | None
-    crew: tuple[str, ...]
-    driver: str | None
-    recorders: tuple[tuple[str, str | None], ...]  # recorder, officer
-
-
-@dataclass(frozen=True, slots=True)
-class Logoff:
-    number: int
-    reason: str | None
-
-
-Body: TypeAlias = (
-    Start
-    | Track
-    | StatusChange
-    | OrderAnswer
-    | Delivered
-    | DeviceEvent
-    | Alarm
-    | Health
-    | Configured
-    | Thinned
-    | NewKey
-    | Logon
-    | Logoff
-)
+    RENEWAL = 14
+    MESSAGE = 15
+    PRUNED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +116,7 @@ _TABLE: Final[tuple[tuple[EntryKind, type[Any], Check], ...]] = (
     (EntryKind.TRACK, Track, record(Track, integer(1, 9), integer(1, 600), octets(size_max=2800))),
     (EntryKind.STATUS, StatusChange, record(StatusChange, uint(10), maybe(text(32)))),
     (EntryKind.ANSWER, OrderAnswer,
-     record(OrderAnswer, _id, uint(U16), integer(1, 5), integer(1, 3), maybe(text(32)),
+     record(OrderAnswer, _id, uint(U16), integer(1, 6), integer(1, 3), maybe(text(32)),
             maybe(text(32)), maybe(_here))),
     (EntryKind.DELIVERED, Delivered,
      record(Delivered, _n, _n, maybe(_id), maybe(uint(U16)), text(32))),
@@ -251,6 +132,9 @@ _TABLE: Final[tuple[tuple[EntryKind, type[Any], Check], ...]] = (
      record(Logon, _n, _id, maybe(_id), many(text(16), 8), maybe(text(16)),
             many(pair(_id, maybe(text(16))), 8))),
     (EntryKind.LOGOFF, Logoff, record(Logoff, _n, maybe(text(32)))),
+    (EntryKind.RENEWAL, Renewal, record(Renewal, octets())),
+    (EntryKind.MESSAGE, MessageAnswer, record(MessageAnswer, _id, text(32))),
+    (EntryKind.PRUNED, Pruned, record(Pruned, _n, _digest, octets(size_max=PROOF_BYTES_MAX))),
 )  # fmt: skip
 
 KIND_OF: Final = {cls: kind for kind, cls, _ in _TABLE}
@@ -258,7 +142,15 @@ _CHECK: Final = {kind: check for kind, _, check in _TABLE}
 
 # Entries that go before the backlog, each as a batch of one.
 URGENT: Final = frozenset(
-    {EntryKind.STATUS, EntryKind.ANSWER, EntryKind.DELIVERED, EntryKind.LOGON, EntryKind.LOGOFF}
+    {
+        EntryKind.STATUS,
+        EntryKind.ANSWER,
+        EntryKind.DELIVERED,
+        EntryKind.LOGON,
+        EntryKind.LOGOFF,
+        EntryKind.MESSAGE,
+        EntryKind.PRUNED,
+    }
 )
 
 
@@ -294,3 +186,31 @@ def decode(data: bytes) -> Entry:
         maybe(_n)(a[5], "entry.logon"),
         _CHECK[kind](a[6], kind.name.lower()),
     )
+
+
+__all__ = [
+    "KIND_OF",
+    "URGENT",
+    "Alarm",
+    "Body",
+    "Configured",
+    "Delivered",
+    "DeviceEvent",
+    "Entry",
+    "EntryKind",
+    "Health",
+    "Here",
+    "Logoff",
+    "Logon",
+    "MessageAnswer",
+    "NewKey",
+    "OrderAnswer",
+    "Renewal",
+    "Start",
+    "StatusChange",
+    "Thinned",
+    "Track",
+    "decode",
+    "encode",
+    "is_urgent",
+]

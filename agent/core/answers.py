@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 from agent.core.crew import Crew
+from agent.core.notes import answered
 from agent.core.orders import Card, Desk
 from protocol import device
-from protocol.entry import Here, Logoff, Logon, OrderAnswer, StatusChange
+from protocol.entry import Here, Logoff, Logon, MessageAnswer, OrderAnswer, StatusChange
 from protocol.order import (
     HELD,
     STEP_OF_ANSWER,
@@ -49,6 +50,9 @@ def answer(desk: Desk, command: device.Answer, here: Here | None) -> tuple[Card,
             f"there is no order {command.order} here", "see `outrider agent status` for yours"
         )
     said = Answer.from_word(command.answer)
+    if said is Answer.READ:
+        read = OrderAnswer(command.order, card.shown, said, AnswerMeans.TOUCH, None, None, here)
+        return replace(card, read=card.shown), read
     step = STEP_OF_ANSWER[said]
     if not allows(card.state, step):
         remedy = _NEXT_HINT.get(card.state, "it is closed; nothing is left to answer")
@@ -58,6 +62,29 @@ def answer(desk: Desk, command: device.Answer, here: Here | None) -> tuple[Card,
         here,
     )  # fmt: skip
     return replace(card, state=advance(card.state, step)), entry
+
+
+def reply(desk: Desk, command: device.Reply) -> tuple[Desk, MessageAnswer]:
+    """A message read or answered; raises CrewRefused."""
+    if command.message not in desk.notes:
+        raise CrewRefused(
+            f"there is no message {command.message} here", "see `outrider agent status`"
+        )
+    notes = answered(desk.notes, command.message, command.code)
+    return replace(desk, notes=notes), MessageAnswer(command.message, command.code)
+
+
+def check_hand_over(crew: Crew, desk: Desk, unit: str) -> None:
+    """Raises CrewRefused where an order is in hand and another unit would log on here.
+
+    The same unit's next shift takes the order over.
+    """
+    held = [card.order.order for card in desk.cards.values() if card.state in HELD]
+    if held and crew.unit not in (None, unit):
+        raise CrewRefused(
+            f"unit {crew.unit} has order {held[0]} in hand",
+            f"clear it, or log on as {crew.unit} to take it over",
+        )
 
 
 def log_on(command: device.Logon, number: int) -> Logon:

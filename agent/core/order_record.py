@@ -20,17 +20,19 @@ def encode_card(card: Card) -> bytes:
             card.confirm,
             card.by,
             None if card.kept is None else dispatch.encode(card.kept),
+            card.read,
+            card.answered,
         ]
     )
 
 
 def decode_card(data: bytes) -> Card:
     """Raises Refused."""
-    order, state, shown, confirm, by, kept = cbor.array(
-        cbor.decode(data, _BYTES_MAX), 6, "stored order"
+    order, state, shown, confirm, by, kept, read, answered = cbor.array(
+        cbor.decode(data, _BYTES_MAX), 8, "stored order"
     )
     body = dispatch.decode(order).body
     if not isinstance(body, Order):
         raise Refused(Reason.MALFORMED, f"stored order: holds a {type(body).__name__}")
     kept_message = None if kept is None else dispatch.decode(kept)
-    return Card(body, OrderState(state), shown, confirm, by, kept_message)
+    return Card(body, OrderState(state), shown, confirm, by, kept_message, read, answered)

@@ -10,9 +10,30 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
+from agent.core.notes import Note, no_notes, with_message
 from agent.core.now import Now
-from protocol.dispatch import Body, Cancel, Confirm, ConfirmState, Message, Numbered, Order
-from protocol.order import HELD, OFFERED, OPEN, OrderState, OrderStep, advance, allows
+from protocol.dispatch import (
+    Answered,
+    Bind,
+    Body,
+    Cancel,
+    Confirm,
+    ConfirmState,
+    Message,
+    Numbered,
+    Order,
+)
+from protocol.order import (
+    HELD,
+    OFFERED,
+    OPEN,
+    STEP_OF_ANSWER,
+    Answer,
+    OrderState,
+    OrderStep,
+    advance,
+    allows,
+)
 
 CARDS_MAX: Final = 256
 CANCELS_MAX: Final = 256
@@ -37,14 +58,20 @@ class Card:
     confirm: int | None = None  # dispatch.ConfirmState
     by: str | None = None
     kept: Numbered | None = None
+    read: int | None = None  # the highest revision that the crew said they read
+    answered: str | None = None  # the unit's other terminal that answered, and how
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """`cancels`: orders cancelled before they came, with the instant until which that holds."""
+    """`cancels`: orders cancelled before they came, with the instant until which that holds.
+
+    `notes`: messages of the desk by their id.
+    """
 
     cards: Mapping[str, Card] = field(default_factory=lambda: MappingProxyType({}))
     cancels: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    notes: Mapping[str, Note] = field(default_factory=no_notes)
 
     def with_card(self, card: Card) -> "Desk":
         return replace(self, cards=MappingProxyType({**self.cards, card.order.order: card}))
@@ -76,7 +103,12 @@ def take(desk: Desk, numbered: Numbered, logon: int | None, now: Now) -> Taken:
         case Confirm():
             return _take_confirm(desk, body)
         case Message():
-            return Taken(desk, KEPT, None, None)
+            shown = replace(desk, notes=with_message(desk.notes, body))
+            return Taken(shown, EXPIRED if _is_late(body, now) else SHOWN, None, None)
+        case Answered():
+            return _take_answered(desk, body)
+        case Bind():
+            return Taken(desk, EXPIRED if _is_late(body, now) else SHOWN, None, None)
 
 
 def release(
@@ -102,7 +134,7 @@ def expire(desk: Desk, now: Now) -> Desk:
     cancels = {name: until for name, until in desk.cancels.items() if until > now.utc_ms}
     if cards == dict(desk.cards) and cancels == dict(desk.cancels):
         return desk
-    return Desk(MappingProxyType(cards), MappingProxyType(cancels))
+    return replace(desk, cards=MappingProxyType(cards), cancels=MappingProxyType(cancels))
 
 
 def next_expiry_ms(desk: Desk) -> int | None:
@@ -171,6 +203,23 @@ def _take_cancel(desk: Desk, cancel: Cancel) -> Taken:
         desk = _remember_cancel(desk, cancel)  # closed already: a revision must not come through
     outcome = SHOWN if card.shown is not None else CANCELLED_BEFORE
     return Taken(desk.with_card(card), outcome, cancel.order, None)
+
+
+def _is_late(body: Message | Bind, now: Now) -> bool:
+    return now.trusted and body.expires_ms <= now.utc_ms
+
+
+def _take_answered(desk: Desk, body: Answered) -> Taken:
+    """The unit's other screen, or the desk for it, has answered: what holds moves this card too."""
+    card = desk.cards.get(body.order)
+    if card is None or card.shown is None:
+        return Taken(desk, KEPT, body.order, None)
+    answer = Answer(body.answer)
+    card = replace(card, answered=f"{body.device} {answer.word}")
+    step = STEP_OF_ANSWER.get(answer)
+    if body.counts and step is not None and allows(card.state, step):
+        card = replace(card, state=advance(card.state, step))
+    return Taken(desk.with_card(card), SHOWN, body.order, None)
 
 
 def _remember_cancel(desk: Desk, cancel: Cancel) -> Desk:

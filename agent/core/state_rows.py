@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from agent.core import crew as crew_codec
+from agent.core import notes
 from agent.core.crew import Crew
 from agent.core.order_record import decode_card, encode_card
 from agent.core.orders import Desk
@@ -13,7 +14,7 @@ from agent.core.terminal import State
 from protocol import cbor
 from protocol.window import Window
 
-CREW, WINDOW = "crew", "window"
+CREW, WINDOW, NOTES = "crew", "window", "notes"
 _BITS_BYTES: Final = 32
 
 
@@ -35,6 +36,8 @@ def rows_between(before: State, after: State) -> Rows:
         meta[CREW] = crew_codec.encode(after.crew)
     if after.window != before.window:
         meta[WINDOW] = encode_window(after.window)
+    if after.desk.notes != before.desk.notes:
+        meta[NOTES] = notes.encode(after.desk.notes)
     old, new = before.desk, after.desk
     cards: dict[str, bytes | None] = {
         name: encode_card(card) for name, card in new.cards.items() if old.cards.get(name) != card
@@ -51,13 +54,14 @@ def state_of(
     meta: Mapping[str, object], cards: Iterable[bytes], cancels: Mapping[str, int]
 ) -> State:
     """The state that was kept; raises Refused where the store holds something else."""
-    crew, window = meta.get(CREW), meta.get(WINDOW)
+    crew, window, said = meta.get(CREW), meta.get(WINDOW), meta.get(NOTES)
     found = sorted((decode_card(data) for data in cards), key=lambda card: card.order.issued_ms)
     return State(
         crew_codec.decode(crew) if isinstance(crew, bytes) else Crew(),
         Desk(
             MappingProxyType({card.order.order: card for card in found}),
             MappingProxyType(dict(cancels)),
+            notes.decode(said) if isinstance(said, bytes) else notes.no_notes(),
         ),
         decode_window(window) if isinstance(window, bytes) else Window(),
     )

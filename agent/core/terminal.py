@@ -9,17 +9,20 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from agent.core import answers, orders
+from agent.core.answers import CrewRefused
 from agent.core.crew import Crew, binds_the_same, follow, logged_on, set_by_hand
 from agent.core.now import Now
 from agent.core.orders import Desk
 from protocol import device
-from protocol.dispatch import Cancel, Confirm, Numbered
+from protocol.dispatch import Answered, Bind, Cancel, Confirm, Numbered
 from protocol.entry import Body, Delivered, DeviceEvent, Here, Logoff, Logon
 from protocol.order import HELD
 from protocol.refusal import Reason, Refused
 from protocol.window import Take, Window
 
 NEW_LOGON: Final = "new_logon"
+BY_DESK: Final = "by_desk"
+ORDER_IN_HAND: Final = "order_in_hand"  # a log-on by the desk that cannot be now
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,10 @@ class Decision:
     bodies: tuple[Body, ...] = ()
 
 
-def take_dispatch(state: State, numbered: Numbered, now: Now) -> Decision:
+def take_dispatch(state: State, numbered: Numbered, now: Now, first_n: int = 0) -> Decision:
     """One opened dispatch message; raises Refused(stale_term, replayed) if it is not taken.
+
+    `first_n` is the number of the entry to come: a log-on by the desk is known by its own.
 
     A number seen before changes nothing: its `delivered` entry is in the logbook already.
     """
@@ -58,12 +63,27 @@ def take_dispatch(state: State, numbered: Numbered, now: Now) -> Decision:
     taken = orders.take(state.desk, numbered, state.crew.logon, now)
     window = state.window.taken(numbered.term, numbered.counter)
     after = replace(state, desk=taken.desk, window=window)
-    delivered = Delivered(
-        numbered.term, numbered.counter, taken.order, taken.revision, taken.outcome
-    )
-    if isinstance(numbered.body, Cancel | Confirm):
+    outcome, bound = taken.outcome, Decision(after)
+    if isinstance(numbered.body, Bind) and outcome == orders.SHOWN:
+        try:
+            bound = _bound(after, numbered.body, first_n + 1)
+        except CrewRefused:
+            outcome = ORDER_IN_HAND
+    delivered = Delivered(numbered.term, numbered.counter, taken.order, taken.revision, outcome)
+    if isinstance(numbered.body, Cancel | Confirm | Answered):
         after = _follow(after, state, numbered.body.order)
-    return Decision(after, (delivered,))
+        return Decision(after, (delivered,))
+    return Decision(bound.state, (delivered, *bound.bodies))
+
+
+def _bound(state: State, bind: Bind, first_n: int) -> Decision:
+    """The desk logs on or off here; the crew's own open order stays with the unit."""
+    if bind.unit is None:
+        if state.crew.logon is None:
+            return Decision(state)
+        return Decision(replace(state, crew=Crew()), (Logoff(state.crew.logon, BY_DESK),))
+    command = device.Logon(unit=bind.unit, crew=bind.crew, vehicle=bind.vehicle, driver=bind.driver)
+    return log_on(state, command, first_n)
 
 
 def release(state: State, now: Now) -> Decision:
@@ -91,13 +111,23 @@ def answer(state: State, command: device.Answer, here: Here | None) -> Decision:
 
 
 def log_on(state: State, command: device.Logon, first_n: int) -> Decision:
-    """A log-on; one in force is logged off first. `first_n` is the next entry's number."""
+    """A log-on; one in force is logged off first. `first_n` is the next entry's number.
+
+    Raises CrewRefused.
+    """
+    answers.check_hand_over(state.crew, state.desk, command.unit)
     old = state.crew.logon
     before: tuple[Body, ...] = () if old is None else (Logoff(old, NEW_LOGON),)
     body = answers.log_on(command, first_n + len(before))
     if binds_the_same(state.crew, body):
         return Decision(state)
     return Decision(replace(state, crew=logged_on(body)), (*before, body))
+
+
+def reply(state: State, command: device.Reply) -> Decision:
+    """Raises CrewRefused."""
+    desk, body = answers.reply(state.desk, command)
+    return Decision(replace(state, desk=desk), (body,))
 
 
 def log_off(state: State, command: device.Logoff) -> Decision:

@@ -26,7 +26,6 @@ from protocol.order import (
 from protocol.words import Status
 
 SAME_MOMENT_MS = 5_000
-ANSWERED_LIFE_MS = 600_000
 _CODE = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
 _REACHED = ("shown",)  # `kept` is followed by `shown` once the terminal trusts its clock
 _DEPARTS = (Answer.EN_ROUTE, Answer.ON_SCENE)
@@ -164,6 +163,8 @@ def _on_delivered(draft: Draft, terminal: Terminal, body: entries.Delivered, at_
             said = dispatch.decode(waiting.message).body
             if isinstance(said, dispatch.Message) and terminal.unit is not None:
                 messages.on_shown(draft, said, terminal.unit)
+            if isinstance(said, dispatch.Bind) and body.outcome not in _REACHED:
+                _not_bound(draft, terminal, said, body)
             break
     order = draft.board.orders.get(body.order or "")
     if order is None or not _is_for(order, terminal):
@@ -183,6 +184,17 @@ def _on_delivered(draft: Draft, terminal: Terminal, body: entries.Delivered, at_
             order, OrderStep.DELIVER, f"terminal:{terminal.device}", AnswerMeans.AUTOMATIC,
             at_ms=_happened(draft, order, at_ms),
         )  # fmt: skip
+
+
+def _not_bound(
+    draft: Draft, terminal: Terminal, bind: dispatch.Bind, body: entries.Delivered
+) -> None:
+    """The desk's log-on found an order in hand at the terminal, or came too late."""
+    draft.alert(
+        "logon_refused", f"{terminal.device}-{body.term}-{body.counter}",
+        f"{terminal.device} was not logged on as {bind.unit or 'nobody'}: {body.outcome}",
+        unit=terminal.unit,
+    )  # fmt: skip
 
 
 def _is_for(order: Order, terminal: Terminal) -> bool:
@@ -205,7 +217,7 @@ def _on_answer(draft: Draft, terminal: Terminal, body: entries.OrderAnswer, said
         return
     if _is_overruled(draft, order, terminal, answer):
         return
-    _tell_other_terminals(draft, order, terminal, answer)
+    _tell_other_terminals(draft, order, terminal, answer, counts=True)
     if answer is Answer.ACCEPT or (answer in _DEPARTS and order.state in OFFERED):
         accept(draft, order, by, means, at_ms)  # driving there counts as acceptance
     if answer is not Answer.ACCEPT:
@@ -227,18 +239,16 @@ def _is_overruled(draft: Draft, order: Order, terminal: Terminal, answer: Answer
         f"{order.unit}: {order.answered_by} accepted, {terminal.device} declined; accepted holds",
         unit=order.unit, incident=order.incident, order=order.order,
     )  # fmt: skip
-    _tell_other_terminals(draft, order, terminal, answer)
+    _tell_other_terminals(draft, order, terminal, answer, counts=False)
     return True
 
 
-def _tell_other_terminals(draft: Draft, order: Order, terminal: Terminal, answer: Answer) -> None:
-    others = [e for e in draft.board.units[order.unit].terminals if e != terminal.enrolment]
-    if order.answered_by is None and answer is not Answer.READ:
+def _tell_other_terminals(
+    draft: Draft, order: Order, terminal: Terminal, answer: Answer, *, counts: bool
+) -> None:
+    if counts and order.answered_by is None:
         draft.emit(ev.OrderAnsweredAt(draft.now_ms, order.order, terminal.device))
-    expires_ms = draft.now_ms + ANSWERED_LIFE_MS
-    body = dispatch.Answered(order.order, terminal.device, int(answer), draft.now_ms, expires_ms)
-    for enrolment in sorted(others):
-        draft.send(enrolment, body, expires_ms)
+    draft.send_answered(order, terminal.device, answer, counts=counts, but_not=terminal.enrolment)
 
 
 def take_step(

@@ -12,9 +12,10 @@ from matcher.core.apply import apply
 from matcher.core.board import Board, Incident, Order, Outbound
 from protocol import dispatch
 from protocol.dispatch import Cancel, Confirm, ConfirmState, Numbered
-from protocol.order import AnswerMeans, OrderKind, OrderStep
+from protocol.order import Answer, AnswerMeans, OrderKind, OrderStep
 
 CONFIRM_LIFE_MS = 2 * 3_600_000
+ANSWERED_LIFE_MS = 600_000
 
 
 @dataclass(slots=True)
@@ -104,6 +105,16 @@ class Draft:
     def send_confirm(self, order: Order, state: ConfirmState, by: str | None = None) -> None:
         body = Confirm(order.order, order.incident, int(state), by, self.now_ms)
         self.send_to_unit(order.unit, body, self.now_ms + CONFIRM_LIFE_MS)
+
+    def send_answered(
+        self, order: Order, device: str, answer: Answer, *, counts: bool, but_not: bytes = b""
+    ) -> None:
+        """Tell the unit's (other) terminals who answered."""
+        expires_ms = self.now_ms + ANSWERED_LIFE_MS
+        body = dispatch.Answered(order.order, device, int(answer), counts, self.now_ms, expires_ms)
+        for enrolment in sorted(self.board.units[order.unit].terminals):
+            if enrolment != but_not:
+                self.send(enrolment, body, expires_ms)
 
     def send_cancel(
         self, order: Order, reason: str, issuer: str, superseded_by: str | None = None

@@ -20,6 +20,7 @@ from protocol.order import (
 )
 
 PREEMPTED: Final = "preempted"
+DESK: Final = "desk"  # stands for the terminal of an answer heard by radio
 
 
 def assign(asked: Asked, request: rq.Assign) -> Reply:
@@ -87,6 +88,7 @@ def answer_by_voice(asked: Asked, request: rq.AnswerByVoice) -> Reply:
         _step(asked, order, STEP_OF_ANSWER[said], request.disposition)
     if order.state == before:
         raise NotDone("not_allowed", f"{order.order} is {order.state}, not to {said.word}")
+    draft.send_answered(order, DESK, said, counts=True)
     incident = draft.board.incidents[order.incident]
     fill(draft, incident, asked.estimate(incident))
     return at_revision(incident) | {"order": order.order}

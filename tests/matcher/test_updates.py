@@ -202,7 +202,9 @@ def test_two_screens_of_one_unit_the_first_answer_counts_and_the_other_is_told()
     assert (order.state, order.answered_by) == (OrderState.CONFIRMED, "t-a")
     assert "two_answers" in fleet.alert_kinds()
     (seen,) = [b for b in fleet.bodies_for("a2") if isinstance(b, Answered)]
-    assert (seen.device, seen.answer) == ("t-a", Answer.ACCEPT)
+    assert (seen.device, seen.answer, seen.counts) == ("t-a", Answer.ACCEPT, True)
+    (other,) = [b for b in fleet.bodies_for("a") if isinstance(b, Answered)]
+    assert (other.answer, other.counts) == (Answer.DECLINE, False)
     fleet.wait(60)
     fleet.answer(order, Answer.DECLINE, at="a2")
     assert order.state == OrderState.DECLINED
