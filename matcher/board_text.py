@@ -5,13 +5,14 @@ from __future__ import annotations
 from html import escape
 
 from matcher.core.board import Board
+from matcher.core.modes import mode_of
 from protocol.instant import iso
 from protocol.words import Status
 
 
 def board_text(board: Board, now_ms: int) -> str:
     """Open incidents with their units, then all units."""
-    lines = [f"Outrider board  {iso(now_ms)}  term {board.term}  mode {board.mode}", ""]
+    lines = [f"Outrider board  {iso(now_ms)}  term {board.term}  mode {_modes(board)}", ""]
     lines.append(f"{'number':8} {'pri':3} {'kind':14} {'state':9} {'units':30} place")
     for i in board.open_incidents():
         units = " ".join(f"{o.unit}:{o.state}" for o in board.open_orders_of(i)) or (i.waits or "-")
@@ -20,7 +21,8 @@ def board_text(board: Board, now_ms: int) -> str:
     lines += ["", f"{'unit':8} {'kind':10} {'status':14} {'order':10} {'crew':14} terminals"]
     for unit_id in sorted(board.units):
         u = board.units[unit_id]
-        names = " ".join(board.terminals[e].device for e in sorted(u.terminals)) or "not logged on"
+        names = " ".join(board.terminals[e].device for e in sorted(u.terminals))
+        names = names or ("by radio" if u.radio_crew else "not logged on")
         held = " (hold)" if u.hold else ""
         status = Status(u.status).word + held
         crew = ",".join(u.crew) or "-"
@@ -28,6 +30,14 @@ def board_text(board: Board, now_ms: int) -> str:
     alerts = [a for a in board.alerts.values() if a.acknowledged_by is None]
     lines += ["", *(f"ALERT {a.kind}: {a.text}" for a in alerts)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _modes(board: Board) -> str:
+    """One word where all priorities have the same."""
+    modes = {priority: mode_of(board, priority)[0] for priority in (1, 2, 3, 4)}
+    if len(set(modes.values())) == 1:
+        return modes[1]
+    return " ".join(f"{priority}:{mode}" for priority, mode in modes.items())
 
 
 def board_html(board: Board, now_ms: int) -> str:

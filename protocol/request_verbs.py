@@ -56,6 +56,8 @@ class Report(Common):
     hazards: tuple[Code, ...] = Field(default=(), max_length=16)
     notes: Text = ""
     channel: Literal["phone", "sms", "wechat", "web", "qr", "video", "taxi_button", "desk"] = "desk"
+    by_radio: bool = False  # run by voice: no rule sends, no terminal is told
+    at_ms: Annotated[int, Field(ge=0)] | None = None  # when it was reported, entered later
 
 
 class CancelIncident(Common):
@@ -64,11 +66,15 @@ class CancelIncident(Common):
 
 
 class Assign(Common):
-    """A dispatcher's choice of unit: never blocked, never re-optimised."""
+    """A dispatcher's choice of unit: never blocked, never re-optimised.
+
+    `by_radio`: told by voice, so that no terminal shows it (again).
+    """
 
     verb: Literal["assign"] = "assign"
     incident: Name
     unit: Name
+    by_radio: bool = False
 
 
 class Hold(Common):
@@ -87,11 +93,12 @@ class Hold(Common):
 
 
 class SetStatus(Common):
-    """A unit's status, entered by the desk (by voice)."""
+    """A unit's status, entered by the desk (by voice); `place`: where it says that it is."""
 
     verb: Literal["status"] = "status"
     unit: Name
     status: Code
+    place: PlaceOf | None = None
 
 
 class Acknowledge(Common):
@@ -218,6 +225,7 @@ class AnswerByVoice(Common):
     order: Name
     answer: Literal["accept", "decline", "en-route", "on-scene", "clear"]
     disposition: Code | None = None
+    at_ms: Annotated[int, Field(ge=0)] | None = None  # when it was said, entered later
 
 
 class SetMode(Common):

@@ -26,6 +26,12 @@ from protocol.order import (
 from protocol.words import Status
 
 SAME_MOMENT_MS = 5_000
+NEXT_OF = {
+    OrderStep.DEPART: OrderState.EN_ROUTE,
+    OrderStep.ARRIVE: OrderState.ON_SCENE,
+    OrderStep.CLEAR: OrderState.CLEARED,
+    OrderStep.DECLINE: OrderState.DECLINED,
+}
 _CODE = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
 _REACHED = ("shown",)  # `kept` is followed by `shown` once the terminal trusts its clock
 _DEPARTS = (Answer.EN_ROUTE, Answer.ON_SCENE)
@@ -186,6 +192,21 @@ def _on_delivered(draft: Draft, terminal: Terminal, body: entries.Delivered, at_
         )  # fmt: skip
 
 
+def _tell_late_touch(draft: Draft, order: Order, step: OrderStep) -> None:
+    """The desk had entered more by voice: the touch is history, and both sides are told."""
+    state = OrderState(order.state)
+    if order.means.get(state) != AnswerMeans.BY_DESK or NEXT_OF.get(step) == state:
+        return
+    draft.alert(
+        "late_touch", f"{order.order}-{step}",
+        f"{order.unit}: {step} came after {state} by the desk; it is history",
+        unit=order.unit, incident=order.incident, order=order.order,
+    )  # fmt: skip
+    said = next((a for a, s in STEP_OF_ANSWER.items() if NEXT_OF.get(s) == state), None)
+    if said is not None:
+        draft.send_answered(order, "desk", said, counts=True)
+
+
 def _not_bound(
     draft: Draft, terminal: Terminal, bind: dispatch.Bind, body: entries.Delivered
 ) -> None:
@@ -262,6 +283,7 @@ def take_step(
 ) -> None:
     """One of the crew's later steps, if the table allows it now; otherwise it is history."""
     if not allows(OrderState(order.state), step):
+        _tell_late_touch(draft, order, step)
         return
     disposition = _code(body.disposition)
     reason = disposition if step is OrderStep.CLEAR else _code(body.reason)

@@ -168,6 +168,7 @@ def _order_issued(board: Board, e: ev.OrderIssued) -> None:
     board.orders[e.order] = Order(
         e.order, e.incident, e.unit, e.kind, e.slot, incident.priority, e.logon, e.at_ms,
         e.expires_ms, e.answer_s, e.issuer, e.eta_ms, times_ms={OrderState.ISSUED: e.at_ms},
+        by_radio=e.by_radio,
     )  # fmt: skip
     board.offered_ids.add(e.order)
     incident.passed.discard(e.unit)  # a person may send again whom a rule passed over

@@ -108,6 +108,11 @@ def _message_answered(board: Board, e: ev.MessageAnswered) -> None:
         note.states[e.unit] = e.code
 
 
+def _unit_placed(board: Board, e: ev.UnitPlaced) -> None:
+    unit = board.units[e.unit]
+    unit.place, unit.placed_ms = e.place, e.at_ms
+
+
 def _unit_manned(board: Board, e: ev.UnitManned) -> None:
     unit = board.units[e.unit]
     unit.crew, unit.vehicle, unit.radio_crew = e.crew, e.vehicle, bool(e.crew)
@@ -125,5 +130,6 @@ APPLY: Final[dict[type[Any], Callable[[Board, Any], None]]] = {
     ev.MessageSent: _message_sent,
     ev.MessageShown: _message_shown,
     ev.MessageAnswered: _message_answered,
+    ev.UnitPlaced: _unit_placed,
     ev.UnitManned: _unit_manned,
 }

@@ -48,27 +48,35 @@ def rank(board: Board, incident: Incident, estimates: Estimates | None) -> Ranki
 def why_not(board: Board, incident: Incident, candidate: Candidate) -> str | None:
     """Why a unit cannot be sent to an incident by rule; None: it can."""
     unit = board.units.get(candidate.unit)
+    if unit is not None and unit.order is not None and unit.terminals and not unit.hold:
+        return f"has order {unit.order}"
+    return why_not_but_its_order(board, incident, candidate)
+
+
+def why_not_but_its_order(board: Board, incident: Incident, candidate: Candidate) -> str | None:
+    """As `why_not`, for a unit that could be taken off what it has."""
+    unit = board.units.get(candidate.unit)
     if unit is None:
         return "not a unit of this fleet"
     reason = _unit_reason(unit, incident)
     if reason is not None:
         return reason
+    if candidate.band == Freshness.RADIO_ONLY:
+        return "by radio only: a person sends it"
     if candidate.band != Freshness.LIVE:
         return f"position {candidate.age_ms // 1000} s old"
     return None
 
 
 def _unit_reason(unit: Unit, incident: Incident) -> str | None:
-    if not unit.terminals:
+    if not unit.terminals and not unit.radio_crew:
         return "not logged on"
     if unit.hold:
         return "on hold"
-    if unit.order is not None:
-        return f"has order {unit.order}"
     if unit.unit in incident.passed:
         return "declined, did not answer or was stood down"
     least = DISPATCHABLE_TO_PRIORITY[Status(unit.status)]
-    if least is None or incident.priority > least:
+    if unit.order is None and (least is None or incident.priority > least):
         return f"status {Status(unit.status).word}"
     if unit.officers_now == 0:
         return "carries no officer"

@@ -47,6 +47,8 @@ class Unit:
     order: str | None = None  # its open assign or backup, offered or held
     vehicle: str | None = None
     radio_crew: bool = False  # logged on by the desk, without a terminal
+    place: Place | None = None  # as it said by radio
+    placed_ms: int = 0
 
     @property
     def officers_now(self) -> int:
@@ -132,6 +134,7 @@ class Order:
     wait_for: str | None = None
     wait_s: int | None = None  # one officer alone waits; None: need not
     answered_by: str | None = None  # the terminal whose answer counted
+    by_radio: bool = False  # told by voice: no terminal shows it
 
     @property
     def is_open(self) -> bool:

@@ -31,6 +31,7 @@ from protocol import request as rq
 from protocol.order import AnswerMeans, OrderKind, OrderState, OrderStep
 
 TERM_JUMP_MAX = 100_000  # a term per start; beyond it somebody is lying
+TWIN = "twin_terminal"
 SHORT_AT_ONCE_MAX = 50  # incidents looked at in one command; the rest waits for the next tick
 
 
@@ -125,7 +126,7 @@ def _waits_until_ms(incident: Incident) -> int | None:
 
 
 def _deadline_ms(order: Order) -> int:
-    if order.kind == OrderKind.ALERT:
+    if order.kind == OrderKind.ALERT or order.by_radio:
         return order.expires_ms
     limit_ms = DELIVERY_LIMIT_MS[order.priority]
     if order.state == OrderState.ISSUED:
@@ -194,6 +195,9 @@ def _raise(draft: Draft, command: RaiseAlert) -> None:
                 command.now_ms, command.alert, command.kind, command.unit, None, None, command.text
             )
         )
+        if command.kind == TWIN and command.unit in draft.board.units:
+            # nobody knows which of the two stands where: a person decides
+            draft.emit(ev.UnitHeld(command.now_ms, command.unit, on=True, by=TWIN))
 
 
 def _tick(draft: Draft) -> None:

@@ -97,12 +97,16 @@ class Draft:
 
     def send_order(self, order: Order) -> None:
         """To each terminal of the unit, under that terminal's own log-on."""
+        if order.by_radio:
+            return
         incident = self.board.incidents[order.incident]
         body = _order_body(self.board, incident, order)
         for enrolment, logon in sorted(self.board.units[order.unit].terminals.items()):
             self.send(enrolment, replace(body, logon=logon), order.expires_ms)
 
     def send_confirm(self, order: Order, state: ConfirmState, by: str | None = None) -> None:
+        if order.by_radio:
+            return
         body = Confirm(order.order, order.incident, int(state), by, self.now_ms)
         self.send_to_unit(order.unit, body, self.now_ms + CONFIRM_LIFE_MS)
 
@@ -110,6 +114,8 @@ class Draft:
         self, order: Order, device: str, answer: Answer, *, counts: bool, but_not: bytes = b""
     ) -> None:
         """Tell the unit's (other) terminals who answered."""
+        if order.by_radio:
+            return
         expires_ms = self.now_ms + ANSWERED_LIFE_MS
         body = dispatch.Answered(order.order, device, int(answer), counts, self.now_ms, expires_ms)
         for enrolment in sorted(self.board.units[order.unit].terminals):
@@ -119,6 +125,8 @@ class Draft:
     def send_cancel(
         self, order: Order, reason: str, issuer: str, superseded_by: str | None = None
     ) -> None:
+        if order.by_radio:
+            return
         expires_ms = max(order.expires_ms, self.now_ms + CONFIRM_LIFE_MS)
         body = Cancel(
             order.order, order.incident, superseded_by, reason, issuer, self.now_ms, expires_ms

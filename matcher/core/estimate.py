@@ -7,6 +7,7 @@ from matcher.core.commands import Estimates
 from matcher.core.eta.great_circle import eta_ms
 from matcher.core.events import Candidate
 from matcher.core.positions import PositionBook, Verified
+from protocol.dispatch import Place
 from protocol.words import Freshness
 
 
@@ -18,6 +19,8 @@ def estimate(
     for unit_id in sorted(board.units):
         unit = board.units[unit_id]
         if not unit.terminals:
+            if unit.radio_crew and unit.place is not None:
+                candidates.append(_by_radio(unit, unit.place, now_ms, lat, lon))
             continue
         newest = newest_of(unit, book)
         reason = _unusable(newest, now_ms)
@@ -42,6 +45,13 @@ def shown_of(unit: Unit, book: PositionBook) -> Verified | None:
 def _newest(unit: Unit, positions: dict[bytes, Verified]) -> Verified | None:
     found = [(positions[e].since_ms(), e) for e in unit.terminals if e in positions]
     return positions[max(found)[1]] if found else None
+
+
+def _by_radio(unit: Unit, place: Place, now_ms: int, lat: float, lon: float) -> Candidate:
+    """From where it said it was: named to a person, never sent by rule."""
+    time_ms, way_m = eta_ms(unit.kind, place.lat_e7 / 1e7, place.lon_e7 / 1e7, lat, lon)
+    age_ms = max(0, now_ms - unit.placed_ms)
+    return Candidate(unit.unit, time_ms, way_m, age_ms, Freshness.RADIO_ONLY.value)
 
 
 def _unusable(newest: Verified | None, now_ms: int) -> str | None:

@@ -19,6 +19,7 @@ from matcher.core.events_desk import (
     OrderWaits,
     ReadOverdue,
     UnitManned,
+    UnitPlaced,
 )
 from matcher.core.events_order import (
     Decided,
@@ -211,9 +212,9 @@ class RequestDone:
 
 Event: TypeAlias = (
     TermBegan | FleetConfigured | ModeSet | IdentitiesTaken | LoggedOn | LoggedOff | UnitManned
-    | UnitStatusSet | UnitHeld | IncidentOpened | IncidentUpdated | PlanSet | RuleStopped
-    | IncidentMoved | IncidentJoined | IncidentParted | IncidentWaits | Escalated | Decided
-    | OrderIssued | OrderTook | OrderStepped | OrderOverdue | OrderRevised | OrderWaits
+    | UnitPlaced | UnitStatusSet | UnitHeld | IncidentOpened | IncidentUpdated | PlanSet
+    | RuleStopped | IncidentMoved | IncidentJoined | IncidentParted | IncidentWaits | Escalated
+    | Decided | OrderIssued | OrderTook | OrderStepped | OrderOverdue | OrderRevised | OrderWaits
     | OrderAnsweredAt | OrderRead | ReadOverdue | MessageQueued | MessageDelivered
     | MessageExpired | MessageSent | MessageShown | MessageAnswered | AlertRaised
     | AlertAcknowledged | RequestDone
@@ -227,6 +228,6 @@ __all__ = [
     "LoggedOn", "MessageAnswered", "MessageDelivered", "MessageExpired", "MessageQueued",
     "MessageSent", "MessageShown", "ModeSet", "OrderAnsweredAt", "OrderIssued", "OrderOverdue",
     "OrderRead", "OrderRevised", "OrderStepped", "OrderTook", "OrderWaits", "PlanSet",
-    "ReadOverdue", "RequestDone", "RuleStopped", "TermBegan", "UnitHeld", "UnitManned", "UnitSpec",
-    "UnitStatusSet",
+    "ReadOverdue", "RequestDone", "RuleStopped", "TermBegan", "UnitHeld", "UnitManned",
+    "UnitPlaced", "UnitSpec", "UnitStatusSet",
 ]  # fmt: skip

@@ -116,6 +116,16 @@ class MessageAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitPlaced:
+    """Where a unit says by radio that it is."""
+
+    at_ms: int
+    unit: str
+    place: Place
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnitManned:
     """The desk logged a crew on that has no terminal; an empty crew: off."""
 

@@ -33,6 +33,7 @@ class OrderIssued:
     answer_s: int
     issuer: str
     eta_ms: int | None
+    by_radio: bool = False  # told by voice: no terminal shows it
 
 
 @dataclass(frozen=True, slots=True)

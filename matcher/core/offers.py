@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.core import events as ev
-from matcher.core import modes
+from matcher.core import modes, preempt
 from matcher.core.alone import tell_to_wait
 from matcher.core.assign import (
     ANSWER_S,
@@ -44,10 +44,13 @@ def fill(draft: Draft, incident: Incident, estimates: Estimates | None) -> None:
     while (slot := open_slot(draft.board, incident)) is not None:
         if not sends:
             _recommend(draft, incident, ranking)
+            if not ranking.candidates:
+                preempt.propose(draft, incident, estimates)
             break
         best = fitting(draft.board, incident, ranking)
         if best is None:
             _wait(draft, incident, ranking)
+            preempt.propose(draft, incident, estimates)
             break
         made.append(decide_order(draft, incident, best.unit, slot, ranking, RULE_NEAREST, rule))
         ranking = rank(draft.board, incident, estimates)
@@ -73,9 +76,13 @@ def issue(
     rule: str,
     issuer: str,
     reason: str | None = None,
+    *,
+    by_radio: bool = False,
 ) -> str:
     """Issue the order for one place to one unit and send it; returns its id."""
-    order_id = decide_order(draft, incident, unit, slot, ranking, rule, issuer, reason)
+    order_id = decide_order(
+        draft, incident, unit, slot, ranking, rule, issuer, reason, by_radio=by_radio
+    )
     draft.send_order(draft.board.orders[order_id])
     return order_id
 
@@ -89,6 +96,8 @@ def decide_order(
     rule: str,
     issuer: str,
     reason: str | None = None,
+    *,
+    by_radio: bool = False,
 ) -> str:
     """The decision and the order, not yet sent."""
     board, now_ms = draft.board, draft.now_ms
@@ -104,6 +113,7 @@ def decide_order(
         ev.OrderIssued(
             now_ms, order_id, incident.incident, unit, kind.value, slot, board.units[unit].logon,
             now_ms + OFFER_LIFE_MS[incident.priority], ANSWER_S[incident.priority], issuer, eta_ms,
+            by_radio,
         )
     )  # fmt: skip
     return order_id

@@ -7,7 +7,7 @@ from typing import Final
 from matcher.core import events as ev
 from matcher.core.asked import Asked, Handlers, NotDone, Reply
 from matcher.core.events import NO_ENTRY
-from matcher.core.requests_incident import stop_rule
+from matcher.core.requests_incident import place_from, stop_rule
 from protocol import request as rq
 from protocol.words import Status
 
@@ -27,6 +27,9 @@ def set_status(asked: Asked, request: rq.SetStatus) -> Reply:
     except KeyError:
         known = ", ".join(one.word for one in Status)
         raise NotDone("unknown_status", f"{request.status} is none of {known}") from None
+    if request.place is not None:
+        place = place_from(request.place)
+        asked.draft.emit(ev.UnitPlaced(asked.draft.now_ms, unit.unit, place, asked.person))
     asked.draft.emit(
         ev.UnitStatusSet(
             asked.draft.now_ms, unit.unit, status, asked.person, b"", NO_ENTRY, asked.reason

@@ -24,15 +24,20 @@ NEW: Final = "new"  # stands for the incident being reported, in the estimates
 def report(asked: Asked, request: rq.Report) -> Reply:
     draft, plan = asked.draft, request.plan
     incident_id = draft.new_id("incident")
+    reported_ms = draft.now_ms
+    if request.at_ms is not None:
+        reported_ms = min(draft.now_ms, max(request.at_ms, draft.now_ms - DAY_MS))
     draft.emit(
         ev.IncidentOpened(
-            draft.now_ms, incident_id, _short_number(draft), request.kind, request.priority,
+            reported_ms, incident_id, _short_number(draft), request.kind, request.priority,
             place_from(request.place),
             plan.units, plan.officers, request.hazards, request.notes, request.channel,
             asked.person, plan.capabilities, plan.alert,
         )
     )  # fmt: skip
     incident = draft.board.incidents[incident_id]
+    if request.by_radio:
+        draft.emit(ev.RuleStopped(draft.now_ms, incident_id, True, asked.person))
     fill(draft, incident, asked.estimates.get(NEW))
     propose(draft, incident)
     return at_revision(incident)

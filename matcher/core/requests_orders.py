@@ -28,12 +28,12 @@ def assign(asked: Asked, request: rq.Assign) -> Reply:
     incident, unit = asked.incident(request.incident), asked.unit(request.unit)
     if unit.order is not None:
         raise NotDone("unit_has_order", f"{unit.unit} has order {unit.order}; release it first")
-    return _sent(asked, incident, unit)
+    return _sent(asked, incident, unit, by_radio=request.by_radio)
 
 
-def _sent(asked: Asked, incident: Incident, unit: Unit) -> Reply:
+def _sent(asked: Asked, incident: Incident, unit: Unit, *, by_radio: bool = False) -> Reply:
     draft = asked.draft
-    if not unit.terminals:
+    if not unit.terminals and not unit.radio_crew and not by_radio:
         raise NotDone("not_logged_on", f"{unit.unit} has no terminal logged on; call by radio")
     slot = open_slot(draft.board, incident)
     if slot is None:
@@ -42,8 +42,14 @@ def _sent(asked: Asked, incident: Incident, unit: Unit) -> Reply:
         raise NotDone("too_many_units", f"{incident.incident} has {SLOTS_MAX} places")
     ranking = rank(draft.board, incident, asked.estimate(incident))
     order = issue(
-        draft, incident, unit.unit, slot, ranking, RULE_PERSON, asked.person, asked.reason
-    )
+        draft, incident, unit.unit, slot, ranking, RULE_PERSON, asked.person, asked.reason,
+        by_radio=by_radio or not unit.terminals,
+    )  # fmt: skip
+    if not unit.terminals and not by_radio:
+        draft.alert(
+            "call_by_radio", order, f"{incident.number}: {unit.unit} has no terminal",
+            unit=unit.unit, incident=incident.incident, order=order,
+        )  # fmt: skip
     fill(draft, incident, asked.estimate(incident))
     return at_revision(incident) | {"order": order}
 
@@ -82,10 +88,11 @@ def answer_by_voice(asked: Asked, request: rq.AnswerByVoice) -> Reply:
     """As the crew's own touch, but told apart for ever: by desk."""
     order, said = asked.order(request.order), Answer.from_word(request.answer)
     draft, means, before = asked.draft, AnswerMeans.BY_DESK, order.state
+    at_ms = _said_at_ms(asked, order, request.at_ms)
     if said is Answer.ACCEPT or (_departs(said) and order.state in OFFERED):
-        accept(draft, order, asked.person, means, draft.now_ms)
+        accept(draft, order, asked.person, means, at_ms)
     if said is not Answer.ACCEPT:
-        _step(asked, order, STEP_OF_ANSWER[said], request.disposition)
+        _step(asked, order, STEP_OF_ANSWER[said], request.disposition, at_ms)
     if order.state == before:
         raise NotDone("not_allowed", f"{order.order} is {order.state}, not to {said.word}")
     draft.send_answered(order, DESK, said, counts=True)
@@ -98,13 +105,21 @@ def _departs(said: Answer) -> bool:
     return said in (Answer.EN_ROUTE, Answer.ON_SCENE)
 
 
-def _step(asked: Asked, order: Order, step: OrderStep, disposition: str | None) -> None:
+def _said_at_ms(asked: Asked, order: Order, at_ms: int | None) -> int:
+    """When it was said, within what is possible; what ran by voice is entered later."""
+    incident = asked.draft.board.incidents[order.incident]
+    earliest_ms = incident.reported_ms if order.by_radio else order.issued_ms
+    return min(max(at_ms or asked.draft.now_ms, earliest_ms), asked.draft.now_ms)
+
+
+def _step(asked: Asked, order: Order, step: OrderStep, disposition: str | None, at_ms: int) -> None:
     if not allows(OrderState(order.state), step):
         return
     reason = disposition if step is OrderStep.CLEAR else asked.reason
     asked.draft.step(
-        order, step, asked.person, AnswerMeans.BY_DESK, reason=reason, disposition=disposition
-    )
+        order, step, asked.person, AnswerMeans.BY_DESK, at_ms=at_ms, reason=reason,
+        disposition=disposition,
+    )  # fmt: skip
     settle(asked.draft, asked.draft.board.incidents[order.incident])
 
 

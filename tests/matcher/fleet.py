@@ -141,7 +141,11 @@ class FleetUnderTest:
     def answer_by_name(self, order: Order, answer: str) -> None:
         self.answer(order, Answer.from_word(answer))
 
-    def by_voice(self, order: Order, answer: str, **more: str) -> rq.Reply:
+    def take_off(self, unit: str) -> None:
+        """Its crew logs off at its own terminal."""
+        self.entry(unit, entries.Logoff(1, None))
+
+    def by_voice(self, order: Order, answer: str, **more: object) -> rq.Reply:
         """What the crew said by radio, entered by the desk."""
         return self.request({"verb": "answer", "order": order.order, "answer": answer, **more})
 
