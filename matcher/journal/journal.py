@@ -1,15 +1,13 @@
-"""The event log on the one store: append a transaction, read it back, and its chain.
-
-chain(seq) = SHA-256(chain(seq-1) || seq as 8 bytes || SHA-256(command) || SHA-256(events))
+"""The event log on the one store: append a transaction, read it back, and its chain
+(protocol/journal_chain.py).
 """
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import cbor2
 
@@ -19,10 +17,11 @@ from matcher.core.apply import apply
 from matcher.core.board import Board
 from matcher.core.commands import COMMANDS, Command
 from matcher.journal.holdings import keep_holdings
+from matcher.journal.witnesses import keep_last_position
 from protocol.fields import plain
+from protocol.journal_chain import CHAIN_START, next_chain
 from runtime.store import Store
 
-CHAIN_START: Final = bytes(32)
 _decode_event: Callable[[list[Any]], ev.Event] = records.decoder(ev.EVENTS)
 _decode_command: Callable[[list[Any]], Command] = records.decoder(COMMANDS)
 
@@ -61,6 +60,10 @@ class Journal:
         board, self.seq, self.chain = self._store.commit_now(_replayed)
         return board
 
+    def newest_ms(self) -> int:
+        """When the newest transaction was decided, 0 for none; blocks, for start-up."""
+        return self._store.commit_now(_newest_ms)
+
     async def append(
         self,
         decisions: Sequence[Decision],
@@ -79,16 +82,12 @@ class Journal:
             db.executemany("INSERT INTO tx VALUES (?, ?, ?, ?, ?)", rows)
             for decision in decisions:
                 keep_holdings(db, decision.events)
+                keep_last_position(db, decision.command, decision.events)
             if beside is not None:
                 beside(db)
 
         await self._store.commit(work)
         self.seq, self.chain = seq, chain
-
-
-def next_chain(chain: bytes, seq: int, command: bytes, events: bytes) -> bytes:
-    parts = hashlib.sha256(command).digest() + hashlib.sha256(events).digest()
-    return hashlib.sha256(chain + seq.to_bytes(8, "big") + parts).digest()
 
 
 def rows(db: sqlite3.Connection, after: int = 0) -> Iterator[Row]:
@@ -107,6 +106,11 @@ def _replayed(db: sqlite3.Connection) -> tuple[Board, int, bytes]:
             apply(board, event)
         seq, chain = row.seq, row.chain
     return board, seq, chain
+
+
+def _newest_ms(db: sqlite3.Connection) -> int:
+    found = db.execute("SELECT at_ms FROM tx ORDER BY seq DESC LIMIT 1").fetchone()
+    return 0 if found is None else int(found[0])
 
 
 def spec(value: object) -> bytes:

@@ -63,7 +63,7 @@ def known_numbers(db: sqlite3.Connection, batch: Arrived) -> set[int]:
 def keep_batch(
     db: sqlite3.Connection, batch: Arrived, state: ChainState, new: Sequence[int]
 ) -> None:
-    """Head, new entries and the logbook's state."""
+    """Head, new entries, data of entries known as bare digests, and the logbook's state."""
     head, at = batch.head, batch.received_ms
     if new:
         db.execute(
@@ -80,6 +80,16 @@ def keep_batch(
             for n in new
         ],
     )  # fmt: skip
+    db.executemany(
+        # what was erased by a rule of the centre keeps its kind, and stays erased
+        "UPDATE entry SET data = ?, kind = ? WHERE logbook = ? AND n = ? AND data IS NULL"
+        " AND kind IS NULL",
+        [
+            (item.data, kind, head.logbook, n)
+            for n, (item, kind) in enumerate(zip(batch.items, batch.kinds, strict=True), head.first)
+            if item.data is not None and n not in new
+        ],
+    )
     keep_state(db, batch.enrolment, state)
 
 

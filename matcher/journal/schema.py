@@ -2,7 +2,9 @@
 
 `tx` is the event log: each row one transaction, a command with its events, hash-chained. `entry`
 and `head` keep terminals' logbooks verbatim. `held` and `place` are unique indexes under what the
-core decides: a unit holds at most one order, a place of a plan is held at most once.
+core decides: a unit holds at most one order, a place of a plan is held at most once. `receipt` and
+`witness` keep what proves a logbook's length; `erasure` is a chain of its own, told in the same
+transaction as what went; `thinned_track` is the centre's extract of tracks that are gone.
 """
 
 from __future__ import annotations
@@ -55,4 +57,26 @@ _FIRST = (
 ) WITHOUT ROWID""",
 )
 
-SCHEMA = Schema(application_id=APPLICATION_ID, migrations=(_FIRST,))
+# evidence and retention; old entries are indexed by age as they migrate
+_SECOND = (
+    """CREATE TABLE receipt (
+    logbook BLOB NOT NULL, hour INTEGER NOT NULL, n INTEGER NOT NULL, sealed BLOB NOT NULL,
+    at_ms INTEGER NOT NULL, PRIMARY KEY (logbook, hour)
+) WITHOUT ROWID""",
+    """CREATE TABLE witness (
+    enrolment BLOB NOT NULL, label TEXT NOT NULL, sealed BLOB NOT NULL,
+    received_ms INTEGER NOT NULL, PRIMARY KEY (enrolment, label)
+) WITHOUT ROWID""",
+    """CREATE TABLE erasure (
+    number INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, rule TEXT NOT NULL, logbook BLOB NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, chain BLOB NOT NULL
+)""",
+    "CREATE INDEX erasure_by_logbook ON erasure (logbook, first)",
+    """CREATE TABLE thinned_track (
+    logbook BLOB NOT NULL, minute INTEGER NOT NULL, n INTEGER NOT NULL, time_ms INTEGER NOT NULL,
+    lat_e6 INTEGER NOT NULL, lon_e6 INTEGER NOT NULL, PRIMARY KEY (logbook, minute)
+) WITHOUT ROWID""",
+    "CREATE INDEX entry_by_age ON entry (kind, received_ms) WHERE data IS NOT NULL",
+)
+
+SCHEMA = Schema(application_id=APPLICATION_ID, migrations=(_FIRST, _SECOND))

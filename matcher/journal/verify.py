@@ -1,4 +1,5 @@
-"""Does the journal hold together: chain, decisions made again, holdings, logbooks' chains."""
+"""Does the journal hold together: chain, decisions made again, holdings, logbooks' and
+erasures' chains."""
 
 from __future__ import annotations
 
@@ -10,7 +11,10 @@ from matcher.core import records
 from matcher.core.apply import apply
 from matcher.core.board import Board
 from matcher.core.decide import decide
-from matcher.journal.journal import CHAIN_START, next_chain, rows
+from matcher.journal.erasures import erasures
+from matcher.journal.journal import rows
+from protocol.evidence_rest import erasure_bytes
+from protocol.journal_chain import CHAIN_START, next_chain, next_record
 from protocol.logbook import chain
 
 FAULTS_MAX = 20
@@ -21,6 +25,7 @@ def verify(db: sqlite3.Connection) -> list[str]:
     faults = _check_transactions(db)
     faults += _check_holdings(db)
     faults += _check_logbooks(db)
+    faults += _check_erasures(db)
     return faults[:FAULTS_MAX]
 
 
@@ -72,6 +77,16 @@ def _check_logbooks(db: sqlite3.Connection) -> list[str]:
         if before != at_last:
             faults.append(f"logbook {logbook.hex()[:8]}: entries {first}..{last} were altered")
     return faults
+
+
+def _check_erasures(db: sqlite3.Connection) -> list[str]:
+    """Erasures join their chain and none in the middle was taken out."""
+    link = CHAIN_START
+    for number, one in enumerate(erasures(db), 1):
+        link = next_record(link, erasure_bytes(one))
+        if one.number != number or link != one.chain:
+            return [f"erasure {number}: does not join the chain"]
+    return []
 
 
 def _head_values(sealed: bytes) -> tuple[bytes, bytes, bytes]:
