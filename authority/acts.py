@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from authority import takeover
 from authority.book import HOSTS_MAX, Book, Invitation, Issued
 from authority.certificates import DAY_MS, EARLY_MS
 from authority.enrol_request import OpenedRequest
@@ -28,6 +29,7 @@ CODE_LIFE_MS_MAX: Final = DAY_MS
 PERSON_CHARACTERS_MAX: Final = 64
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 ROLE_DAYS_MAX: Final = 7
+OVERLAP_HOURS: Final = 24  # of an old role key beside its successor
 ROLE_KEYS_KEPT: Final = 4  # of one role, the one in use included: the trust document stays small
 
 
@@ -128,7 +130,7 @@ def enrol(
     return replace(
         _with_identities(closed, (*closed.identities.identities, identity), now_ms),
         invitations=tuple(used if one == invitation else one for one in book.invitations),
-        certificates=(*closed.certificates, issued),
+        certificates=(*takeover.ended(closed.certificates, invitation.device, now_ms), issued),
     )
 
 
@@ -145,27 +147,33 @@ def revoke(book: Book, device: str, now_ms: int) -> Book:
     )
 
 
-def rotate(
-    book: Book,
-    role_keys: Iterable[RoleKey],
-    issued: Iterable[Issued],
-    certificate_digest: bytes,
-    now_ms: int,
-) -> Book:
-    """New role keys beside the old, new certificates of the centre: one version more of each."""
-    keys = _kept_keys([*book.trust.role_keys, *role_keys], now_ms)
+def rotate(book: Book, role_keys: Iterable[RoleKey], now_ms: int, overlap_ms: int) -> Book:
+    """New role keys beside the old, which end after `overlap_ms` at the latest."""
+    new = tuple(role_keys)
+    replaced = {key.role for key in new}
+    end_ms = now_ms + overlap_ms
+    old = [
+        replace(key, not_after_ms=min(key.not_after_ms, end_ms)) if key.role in replaced else key
+        for key in book.trust.role_keys
+    ]
+    keys = _kept_keys([*old, *new], now_ms)
     trust = replace(
         book.trust, version=book.trust.version + 1, issued_ms=now_ms, role_keys=tuple(keys)
     )
+    return replace(book, trust=trust)
+
+
+def renew_centre(
+    book: Book, issued: Iterable[Issued], certificate_digest: bytes, now_ms: int
+) -> Book:
+    """New certificates of matcher, broker and canary; the old ones hold until they end."""
 
     def renewed(one: Identity) -> Identity:
         return replace(one, tls_fingerprints=(*one.tls_fingerprints, certificate_digest)[-2:])
 
     listed = _changed(book, lambda one: one.name == MATCHER, renewed)
     return replace(
-        _with_identities(book, listed, now_ms),
-        trust=trust,
-        certificates=(*book.certificates, *issued),
+        _with_identities(book, listed, now_ms), certificates=(*book.certificates, *issued)
     )
 
 
@@ -179,6 +187,12 @@ def check_role_days(days: int) -> None:
     """Raises Refused(out_of_range)."""
     if not 1 <= days <= ROLE_DAYS_MAX:
         raise Refused(Reason.OUT_OF_RANGE, f"role keys for {days} days; 1 to {ROLE_DAYS_MAX}")
+
+
+def check_overlap(hours: int) -> None:
+    """Raises Refused(out_of_range)."""
+    if not 0 <= hours <= ROLE_DAYS_MAX * 24:
+        raise Refused(Reason.OUT_OF_RANGE, f"overlap of {hours} h; 0 to {ROLE_DAYS_MAX * 24}")
 
 
 def check_hosts(hosts: tuple[str, ...]) -> None:

@@ -1,10 +1,12 @@
 """The authority's book: all that it knows, in one file that is replaced whole. Pure.
 
-    [1, fleet, CRL number, [broker's hosts], identities, trust, [invitation], [certificate]]
+    [2, fleet, CRL number, [broker's hosts], identities, trust, [invitation], [certificate],
+     [configuration], audit log's lines, its newest chain]
 
 `identities` and `trust` are the documents' own encodings as byte strings. Everything that the
 authority publishes follows from the book and its keys, so a crash between two published files is
-mended by publishing again. Of a role's keys in `trust` the last one is in use.
+mended by publishing again. Of a role's keys in `trust` the last one is in use. Books of form 1 end
+after the certificates.
 """
 
 from __future__ import annotations
@@ -20,7 +22,11 @@ from protocol.refusal import Reason, Refused
 BOOK_BYTES_MAX: Final = 1 << 26
 CERTIFICATES_MAX: Final = 50_000
 HOSTS_MAX: Final = 16
-_FORM: Final = 1
+TAKE_OVER: Final = b"take-over"
+CONFIGURATIONS_MAX: Final = 64
+_FORM: Final = 2
+_FIRST_FORM: Final = 1
+_FIRST_FORM_PARTS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,10 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A certificate given out, kept until it ends by itself. `enrolment` is empty for a server."""
+    """A certificate given out, kept until it ends by itself.
+
+    `enrolment` is empty for a server, TAKE_OVER for a certificate of takeover.py.
+    """
 
     device: str
     enrolment: bytes
@@ -56,6 +65,9 @@ class Book:
     trust: Trust
     invitations: tuple[Invitation, ...]
     certificates: tuple[Issued, ...]
+    configurations: tuple[bytes, ...] = ()  # payloads, each the newest for some terminal
+    audit_lines: int = 0
+    audit_chain: str = ""
 
     def active(self, device: str) -> Identity | None:
         """The identity that holds this name now."""
@@ -76,7 +88,7 @@ class Book:
     def newest_certificate(self, device: str) -> Issued:
         """Raises Refused where none is left."""
         for one in reversed(self.certificates):
-            if one.device == device:
+            if one.device == device and one.enrolment != TAKE_OVER:
                 return one
         raise Refused(Reason.UNKNOWN_SENDER, f"no certificate of {device} is in the book")
 
@@ -91,18 +103,23 @@ _issued = record(
 _hosts = many(text(253), HOSTS_MAX)
 _invitations = many(_invitation, CERTIFICATES_MAX)
 _certificates = many(_issued, CERTIFICATES_MAX)
+_configurations = many(octets(size_max=cbor.MESSAGE_BYTES_MAX), CONFIGURATIONS_MAX)
 _document = octets(size_max=identities.DOCUMENT_BYTES_MAX)
 
 
 def encode(book: Book) -> bytes:
     parts: list[object] = [_FORM, book.fleet, book.crl_number, plain(book.hosts)]
     parts += [identities.encode(book.identities), identities.encode(book.trust)]
-    return cbor.encode([*parts, plain(book.invitations), plain(book.certificates)])
+    parts += [plain(book.invitations), plain(book.certificates), plain(book.configurations)]
+    return cbor.encode([*parts, book.audit_lines, book.audit_chain])
 
 
 def decode(data: bytes) -> Book:
     """Raises Refused."""
-    parts: list[Any] = cbor.array(cbor.decode(data, BOOK_BYTES_MAX), 8, "book")
+    found = cbor.decode(data, BOOK_BYTES_MAX)
+    if isinstance(found, list) and len(found) == _FIRST_FORM_PARTS and found[0] == _FIRST_FORM:
+        found = [_FORM, *found[1:], [], 0, ""]
+    parts: list[Any] = cbor.array(found, 11, "book")
     integer(_FORM, _FORM)(parts[0], "book.form")
     return Book(
         text(31)(parts[1], "book.fleet"),
@@ -112,4 +129,7 @@ def decode(data: bytes) -> Book:
         identities.decode_trust(_document(parts[5], "book.trust")),
         _invitations(parts[6], "book.invitations"),
         _certificates(parts[7], "book.certificates"),
+        _configurations(parts[8], "book.configurations"),
+        uint()(parts[9], "book.audit_lines"),
+        text(64)(parts[10], "book.audit_chain"),
     )

@@ -97,12 +97,6 @@ def revocation_list(
     return builder.sign(root.key, None).public_bytes(serialization.Encoding.PEM)
 
 
-def make_csr(key: Ed25519PrivateKey, common_name: str) -> bytes:
-    """A PKCS #10 request in DER: its signature shows that the asker holds `key`."""
-    builder = x509.CertificateSigningRequestBuilder().subject_name(_name(common_name))
-    return builder.sign(key, None).public_bytes(serialization.Encoding.DER)
-
-
 def open_csr(data: bytes, common_name: str) -> Ed25519PublicKey:
     """The key that a request asks a certificate for; raises Refused."""
     try:

@@ -19,7 +19,7 @@ from authority.device_folder import APPROVAL
 from authority.folder import Folder
 from authority.office import Office
 from authority.register import register, register_text
-from protocol.identities import IdentityKind
+from protocol.identities import IdentityKind, Role
 from protocol.refusal import Refused
 from runtime.clock import SystemClock
 from runtime.faults import ConfigFault, OutriderFault
@@ -131,7 +131,8 @@ def _revoke(arguments: argparse.Namespace, now_ms: int) -> int:
 
 def _rotate(arguments: argparse.Namespace, now_ms: int) -> int:
     with Office.open(arguments.dir) as office:
-        office.rotate(now_ms, arguments.role_days)
+        roles = [Role(word) for word in arguments.role]
+        office.rotate(now_ms, arguments.role_days, roles, arguments.overlap_hours)
         office.save(now_ms)
         trust, identities = office.book.trust.version, office.book.identities.version
     return _say(
@@ -140,6 +141,61 @@ def _rotate(arguments: argparse.Namespace, now_ms: int) -> int:
         f"trust version {trust}, identities version {identities}",
         "carry centre/ to the matcher and broker/ to the broker",
     )
+
+
+def _renew(arguments: argparse.Namespace, now_ms: int) -> int:
+    """Each file by itself: one that is refused is told and stops no other."""
+    files = [one for path in arguments.requests for one in _requests_in(path)]
+    renewed, refused = [], 0
+    with Office.open(arguments.dir) as office:
+        for path in files:
+            try:
+                checked = office.renew(read_small(path), now_ms, older_key=arguments.older_key)
+            except (Refused, ConfigFault) as cause:
+                refused += 1
+                sys.stderr.write(f"outrider authority: {path}: {cause}\n")
+            else:
+                again = " again" if checked.again else ""
+                sys.stderr.write(f"{checked.request.device}: renewed{again}\n")
+                renewed.append(checked.request.device)
+        office.save(now_ms)
+        version = office.book.identities.version
+    _say(
+        arguments,
+        {"renewed": renewed, "refused": refused, "identities": version},
+        f"{len(renewed)} renewed, {refused} refused, identities version {version}",
+        "carry centre/ to the matcher, which hands each terminal its certificate; a tool takes "
+        "centre/renewed/NAME.cbor with `outrider enrol install`",
+    )
+    return 1 if refused else 0
+
+
+def _requests_in(path: Path) -> list[Path]:
+    return sorted(path.glob("*.cbor")) if path.is_dir() else [path]
+
+
+def _configure(arguments: argparse.Namespace, now_ms: int) -> int:
+    try:
+        settings = read_small(arguments.file).decode("utf-8-sig")
+    except UnicodeDecodeError as cause:
+        remedy = "save it as UTF-8 text"
+        raise ConfigFault(arguments.file, "is not UTF-8", f"byte {cause.start}", remedy) from cause
+    with Office.open(arguments.dir) as office:
+        version = office.configure(settings, arguments.names, now_ms)
+        office.save(now_ms)
+    whom = ", ".join(arguments.names) or "every terminal"
+    return _say(
+        arguments,
+        {"configuration": version, "for": arguments.names},
+        f"configuration version {version} for {whom}",
+        "carry centre/ to the matcher; a terminal that it cuts off takes it back by itself",
+    )
+
+
+def _audit(arguments: argparse.Namespace, _now_ms: int) -> int:
+    folder = Folder(arguments.dir)
+    lines = folder.verify_audit(folder.load_book())
+    return _say(arguments, {"whole": True, "lines": lines}, f"{lines} lines, whole")
 
 
 def _refresh(arguments: argparse.Namespace, now_ms: int) -> int:
@@ -209,6 +265,21 @@ def _parser() -> argparse.ArgumentParser:
     act("revoke", _revoke, "end an enrolment").add_argument("name")
     rotate = act("rotate", _rotate, "new role keys, new certificates of the centre")
     rotate.add_argument("--role-days", **days)  # type: ignore[arg-type]
+    rotate.add_argument(
+        "--role", action="append", default=[], choices=[role.value for role in Role],
+        help="only this role's key, may be repeated; default: all, and the centre's certificates",
+    )  # fmt: skip
+    rotate.add_argument(
+        "--overlap-hours", type=int, default=acts.OVERLAP_HOURS,
+        help="how long the old keys hold beside the new; 0 ends a stolen key (default: 24)",
+    )  # fmt: skip
+    renew = act("renew", _renew, "answer renewal requests: files, or a folder of *.cbor")
+    renew.add_argument("requests", type=Path, nargs="+")
+    renew.add_argument("--older-key", action="store_true", help="it has lost its newer keys")
+    configure = act("configure", _configure, "settings for terminals, signed")
+    configure.add_argument("file", type=Path, help="TOML: report, track, health, broker, …")
+    configure.add_argument("--for", dest="names", nargs="+", default=[], help="default: all")
+    act("audit", _audit, "check the audit log's chain")
     act("refresh", _refresh, "publish again, with a fresh revocation list")
     act("list", _list, "who is enrolled, what ends when")
     return parser

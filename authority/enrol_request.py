@@ -26,6 +26,7 @@ from protocol.fields import octets, plain, record, text, time_ms
 from protocol.keys import SealKey, VerifyKey
 from protocol.names import common_name, name
 from protocol.refusal import Reason, Refused
+from runtime.key_files import make_csr
 
 _NO_ENROLMENT: Final = b""  # there is none yet
 
@@ -75,7 +76,7 @@ def make(
     now_ms: int,
 ) -> bytes:
     """The sealed request; raises Refused(malformed) for a bad name or code."""
-    csr = certificates.make_csr(tls_key, common_name(fleet, device))
+    csr = make_csr(tls_key, common_name(fleet, device))
     bare = EnrolRequest(fleet, device, now_ms, seal_key.public, csr, b"")
     code_proof = _code_proof(codes.code_key(fleet, device, code), bare)
     request = EnrolRequest(fleet, device, now_ms, seal_key.public, csr, code_proof)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,7 +18,9 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from authority import audit_log
 from authority import book as books
+from authority.audit_log import Tail
 from authority.book import Book
 from authority.certificates import Root
 from protocol.instant import iso
@@ -43,6 +44,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._tail: Tail | None = None  # of the audit log; nobody else writes under our lock
 
     def make(self) -> None:
         """The empty folder tree; raises ConfigFault where an authority is there already."""
@@ -136,16 +138,16 @@ class Folder:
                 if path not in kept:
                     path.unlink()
 
-    def audit(self, now_ms: int, action: str, **fields: object) -> None:
-        """Append one line: time, action, the system user, what it was about."""
+    def audit(self, now_ms: int, action: str, **fields: object) -> Tail:
+        """Append one line: time, action, the system user, what it was about; synced."""
         line = {"time": iso(now_ms), "action": action, "uid": os.getuid(), **fields}
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        with _disk_faults(self.path / AUDIT):
-            descriptor = os.open(self.path / AUDIT, flags, PRIVATE_MODE)
-            try:
-                os.write(descriptor, json.dumps(line).encode() + b"\n")
-            finally:
-                os.close(descriptor)
+        path = self.path / AUDIT
+        self._tail = audit_log.append(path, self._tail or audit_log.read_tail(path), line)
+        return self._tail
+
+    def verify_audit(self, book: Book) -> int:
+        """How many lines hold together; raises ConfigFault naming the first that does not."""
+        return audit_log.verify(self.path / AUDIT, book.audit_lines, book.audit_chain)
 
 
 @contextlib.contextmanager

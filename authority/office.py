@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,12 +21,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from authority import acts, approval, certificates, codes, publication
+from authority import (
+    acts,
+    approval,
+    certificates,
+    codes,
+    configurations,
+    publication,
+    renewals,
+    takeover,
+)
 from authority.acts import BROKER, CANARY, MATCHER, Invitee
 from authority.book import Book, Invitation, Issued
 from authority.certificates import DAY_MS, SERIAL_BYTES, Leaf, Root
 from authority.enrol_request import OpenedRequest, open_request
-from authority.folder import ROOT_CERTIFICATE, ROOT_KEY, Folder
+from authority.folder import CENTRE, ROOT_CERTIFICATE, ROOT_KEY, Folder
+from authority.renewals import Checked
 from protocol.identities import Identities, Identity, IdentityKind, Role, RoleKey, State, Trust
 from protocol.names import ENROLMENT_BYTES, common_name, name
 from protocol.refusal import Reason, Refused
@@ -34,6 +44,7 @@ from runtime.key_files import certificate_der, certificate_pem, fingerprint_of, 
 from runtime.store import atomic_write
 
 TLS_DAYS: Final = 30
+HOUR_MS: Final = 3_600_000
 ALWAYS_HOSTS: Final = ("localhost", "127.0.0.1")
 
 
@@ -112,27 +123,68 @@ class Office:
         self.book = acts.revoke(self.book, device, now_ms)
         self._note("revoke", name=device)
 
-    def rotate(self, now_ms: int, role_days: int = acts.ROLE_DAYS_MAX) -> None:
-        """New role keys and new certificates of the centre; the old ones hold until they end."""
-        keys = new_role_keys(self.folder, now_ms, role_days)
+    def rotate(
+        self,
+        now_ms: int,
+        role_days: int = acts.ROLE_DAYS_MAX,
+        roles: Iterable[Role] = (),
+        overlap_hours: int = acts.OVERLAP_HOURS,
+    ) -> None:
+        """New keys of `roles`; without any, of every role, and new certificates of the centre."""
+        acts.check_overlap(overlap_hours)
+        only = tuple(roles)
+        keys = new_role_keys(self.folder, now_ms, role_days, only or tuple(Role))
+        self.book = acts.rotate(self.book, keys, now_ms, overlap_hours * HOUR_MS)
+        if not only:
+            self._renew_centre(now_ms)
+        self._note("rotate", roles=[key.role for key in keys], overlap_hours=overlap_hours)
+
+    def _renew_centre(self, now_ms: int) -> None:
         matcher = self.book.active(MATCHER)
         enrolment = matcher.enrolment if matcher else secrets.token_bytes(ENROLMENT_BYTES)
         issued, digest = issue_centre(
             self.folder, self.root, self.book.fleet, self.book.hosts, enrolment, now_ms
         )
-        self.book = acts.rotate(self.book, keys, issued, digest, now_ms)
-        self._note("rotate", role_days=role_days)
+        self.book = acts.renew_centre(self.book, issued, digest, now_ms)
+
+    def renew(self, message: bytes, now_ms: int, *, older_key: bool = False) -> Checked:
+        """Answer a renewal request; the same again changes nothing. Raises Refused, audited."""
+        try:
+            checked = renewals.check(self.book, message, older_key=older_key)
+        except Refused as cause:
+            self.folder.audit(now_ms, "refuse", reason=cause.reason, detail=cause.detail)
+            raise
+        if not checked.again:
+            device, enrolment = checked.request.device, checked.request.enrolment
+            issued, digest = _issue_client(
+                self.root, self.book.fleet, device, checked.tls_public, enrolment, now_ms
+            )
+            self.book = renewals.renew(self.book, checked, issued, digest, now_ms)
+            self._note("renew", name=device, version=self.book.identities.version)
+        return checked
+
+    def configure(self, settings: str, names: Iterable[str], now_ms: int) -> int:
+        """A configuration for `names`, or for all without any; its version. Raises Refused."""
+        wanted = tuple(names)
+        self.book = configurations.configure(self.book, settings, wanted, now_ms)
+        version = configurations.newest_version(self.book)
+        self._note("configure", version=version, names=list(wanted))
+        return version
 
     def save(self, now_ms: int) -> None:
         """Write audit lines, book, published files, in this order; every save renews the CRL."""
         for action, fields in self._audit:
-            self.folder.audit(now_ms, action, **fields)
+            tail = self.folder.audit(now_ms, action, **fields)
+            self.book = replace(self.book, audit_lines=tail.lines, audit_chain=tail.chain)
         self._audit.clear()
         self.book = replace(acts.pruned(self.book, now_ms), crl_number=self.book.crl_number + 1)
+        published_list = self.folder.published(f"{CENTRE}/{publication.REVOKED}")
+        self.book = takeover.prepared(self.book, self.folder, self.root, published_list, now_ms)
         files = publication.files_of(self.book, self.root, self.folder, now_ms)
         self.folder.save_book(self.book)
         self.folder.publish(files)
         self.folder.forget_keys_but(publication.keys_in_use(self.book))
+        takeover.sweep(self.folder.path / CENTRE, takeover.take_overs(self.book))
 
     def _enrol(self, opened: OpenedRequest, invitation: Invitation, now_ms: int) -> None:
         device, enrolment = invitation.device, secrets.token_bytes(ENROLMENT_BYTES)
@@ -178,11 +230,13 @@ def create(path: Path, fleet: str, now_ms: int, hosts: tuple[str, ...], role_day
     return office
 
 
-def new_role_keys(folder: Folder, now_ms: int, days: int) -> tuple[RoleKey, ...]:
-    """A new key of every role, on disk. Raises Refused(out_of_range)."""
+def new_role_keys(
+    folder: Folder, now_ms: int, days: int, roles: Iterable[Role] = tuple(Role)
+) -> tuple[RoleKey, ...]:
+    """A new key of each of `roles`, on disk. Raises Refused(out_of_range)."""
     return tuple(
         acts.certified(role, folder.new_key().public_key().public_bytes_raw(), now_ms, days)
-        for role in Role
+        for role in roles
     )
 
 

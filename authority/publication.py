@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from authority import certificates
+from authority import certificates, renewals, takeover
 from authority.acts import BROKER as BROKER_NAME
 from authority.acts import CANARY, MATCHER
 from authority.book import Book
 from authority.certificates import RevokedCertificate, Root
 from authority.folder import BROKER, CENTRE, Folder
-from protocol import envelope, identities
+from protocol import cbor, configuration, envelope, identities, renewal
 from protocol.envelope import Kind
 from protocol.identities import DOCUMENT_BYTES_MAX, Role
 from protocol.keys import SealKey, VerifyKey
@@ -24,6 +24,7 @@ from runtime.faults import ConfigFault
 from runtime.key_files import certificate_pem, private_pem, public_key_of
 
 IDENTITIES, TRUST, REVOKED = "identities.cbor", "trust.cbor", "crl.pem"
+CONFIGURATION, RENEWED = "configuration.cbor", "renewed"
 CRL_DAYS: Final = 30
 CENTRE_ROLES: Final = (Role.DISPATCH, Role.RECEIPT, Role.EVIDENCE)
 _ENVELOPE_BYTES: Final = 128
@@ -45,6 +46,22 @@ def sealed_identities(book: Book, folder: Folder) -> bytes:
     return envelope.seal(Kind.IDENTITIES, book.fleet, b"", payload, key)
 
 
+def sealed_configurations(book: Book, folder: Folder) -> bytes:
+    """One CBOR array of the sealed documents: the file is replaced whole."""
+    key = SealKey(folder.key(book.role_key(Role.CONFIGURATION).public_key))
+    made = (configuration.decode(payload) for payload in book.configurations)
+    return cbor.encode([configuration.seal(one, key) for one in made])
+
+
+def renewed_certificates(book: Book, folder: Folder) -> dict[str, bytes]:
+    """For each that has renewed: its newest certificate, for the matcher to hand on."""
+    key = SealKey(folder.key(book.role_key(Role.ENROLMENT).public_key))
+    return {
+        f"{RENEWED}/{one.device}.cbor": renewal.seal_certificate(one, key)
+        for one in renewals.answers(book)
+    }
+
+
 def revocations(book: Book, root: Root, now_ms: int) -> bytes:
     revoked = [
         RevokedCertificate(
@@ -62,12 +79,18 @@ def files_of(book: Book, root: Root, folder: Folder, now_ms: int) -> dict[str, b
     centre = {
         "root.pem": root_pem,
         TRUST: sealed_trust(book, root),
+        REVOKED: revoked,  # before the document: whom it revokes must not get in once more
+        **_pair(book, folder, CANARY, "canary"),
         IDENTITIES: sealed_identities(book, folder),
-        REVOKED: revoked,
     }
+    if book.configurations:
+        centre[CONFIGURATION] = sealed_configurations(book, folder)
+    centre |= renewed_certificates(book, folder)
     for role in CENTRE_ROLES:
         centre[f"{role}.key"] = private_pem(folder.key(book.role_key(role).public_key))
-    centre |= _pair(book, folder, MATCHER, "tls") | _pair(book, folder, CANARY, "canary")
+    centre |= _pair(book, folder, MATCHER, "tls")
+    for name, one in takeover.take_overs(book).items():
+        centre |= _files(one.certificate, folder, f"{takeover.FOLDER}/{name}")
     broker = {"root.pem": root_pem, REVOKED: revoked, **_pair(book, folder, BROKER_NAME, "server")}
     return {f"{CENTRE}/{name}": data for name, data in centre.items()} | {
         f"{BROKER}/{name}": data for name, data in broker.items()
@@ -81,6 +104,8 @@ def keys_in_use(book: Book) -> Iterator[bytes]:
     for device in (MATCHER, BROKER_NAME, CANARY):
         der = book.newest_certificate(device).certificate
         yield public_key_of(certificates.load_der(der, "book"))
+    for one in takeover.take_overs(book).values():
+        yield public_key_of(certificates.load_der(one.certificate, "book"))
 
 
 def check_not_behind(book: Book, root: Root, folder: Folder) -> None:
@@ -113,7 +138,10 @@ def check_not_behind(book: Book, root: Root, folder: Folder) -> None:
 
 def _pair(book: Book, folder: Folder, device: str, name: str) -> dict[str, bytes]:
     """Certificate and key of one of the centre's own."""
-    der = book.newest_certificate(device).certificate
+    return _files(book.newest_certificate(device).certificate, folder, name)
+
+
+def _files(der: bytes, folder: Folder, name: str) -> dict[str, bytes]:
     certificate = certificates.load_der(der, "book")
     key = folder.key(public_key_of(certificate))
     return {f"{name}.key": private_pem(key), f"{name}.pem": certificate_pem(certificate)}

@@ -10,6 +10,7 @@ from typing import Any, Final
 from authority.acts import BROKER, MATCHER
 from authority.book import Book
 from authority.certificates import DAY_MS
+from authority.configurations import newest_version
 from protocol.identities import Identity, Role
 from protocol.instant import iso
 
@@ -31,6 +32,7 @@ def register(book: Book, now_ms: int) -> dict[str, Any]:
         "trust": book.trust.version,
         "identities": book.identities.version,
         "crl": book.crl_number,
+        "configuration": newest_version(book),
         "role_keys": {role: iso(end_ms) for role, end_ms in role_ends.items()},
         "invitations": open_ones,
         "names": identities,
@@ -75,7 +77,7 @@ def _warnings(book: Book, role_ends: dict[str, int], now_ms: int) -> list[str]:
     for one in book.identities.identities:
         ends = [c.not_after_ms for c in book.certificates if c.enrolment == one.enrolment]
         if one.state == "active" and max(ends, default=0) < soon_ms:
-            remedy = "run `rotate`" if one.name == MATCHER else "enrol it again"
+            remedy = "run `rotate`" if one.name == MATCHER else "renew it, or enrol it again"
             texts.append(f"certificate of {one.name} ends; {remedy}")
     broker = max((c.not_after_ms for c in book.certificates if c.device == BROKER), default=0)
     if broker < soon_ms:

@@ -40,13 +40,19 @@ _WORDS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "mode": (("priority", "mode"), "who sends at a priority: recommend, auto_veto, auto"),
     "logon": (("unit",), "bind a crew to a unit's terminals, or by radio only"),
     "logoff": (("unit",), "end a unit's shift"),
+    "sos-test": (("terminal",), "an SOS of this terminal is a test for the next minutes"),
+    "exercise": (("unit", "on"), "put a unit into an exercise, or back to live incidents"),
+    "note": ((), "what crews should know of a place, unverified; or --remove NOTE"),
 }
 _OPTIONS: Final[dict[str, tuple[str, ...]]] = {
     "add": ("units",),
-    "answer": ("disposition",),
+    "answer": ("disposition", "at"),
     "mode": ("veto_s",),
     "logon": ("crew", "terminals", "vehicle", "driver"),
+    "sos-test": ("minutes",),
 }
+_AT_HELP: Final = "when it was, ISO 8601: for what ran by voice and is entered later"
+_RADIO_HELP: Final = "told by voice: no terminal shows it"
 _LISTS: Final = frozenset({"crew", "terminals"})  # words joined by commas
 
 
@@ -67,9 +73,17 @@ def _own(verb: str, options: dict[str, Any]) -> dict[str, Any]:
     if "subject" in names:
         what = "incident" if _INCIDENT.fullmatch(options["subject"]) else "unit"
         fields[what] = options["subject"]
+    if "by_radio" in options:
+        fields["by_radio"] = options["by_radio"]
+    if "at" in fields:
+        fields["at_ms"] = build.at_ms(fields.pop("at"))
     for name in _LISTS.intersection(fields):
         fields[name] = fields[name] and tuple(fields[name].split(","))
-    return fields | build.update(options) if verb == "update" else fields
+    if verb == "update":
+        return fields | build.update(options)
+    if verb == "status":
+        return fields | build.place(options)
+    return fields | build.note(options) if verb == "note" else fields
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,10 +110,20 @@ def parser() -> argparse.ArgumentParser:
             choices = ("on", "off") if word == "on" else None
             one.add_argument(word, choices=choices, type=str.lower if choices else str)
         for option in _OPTIONS.get(verb, ()):
-            one.add_argument(f"--{option.replace('_', '-')}")
+            help_text = _AT_HELP if option == "at" else None
+            one.add_argument(f"--{option.replace('_', '-')}", help=help_text)
+        if verb == "assign":
+            one.add_argument("--by-radio", action="store_true", default=None, help=_RADIO_HELP)
+        elif verb == "status":
+            _add_place(one, required=False)
         if verb == "update":
             _add_known(one, required=False)
             one.add_argument("--revision", choices=("safety", "place", "note"))
+        elif verb == "note":
+            _add_place(one, required=False)
+            one.add_argument("--note", help="what crews should know")
+            one.add_argument("--days", type=int, help="then it is forgotten")
+            one.add_argument("--remove", metavar="NOTE", help="take a note back")
     watch = verbs.add_parser("watch", parents=[config], help="print the fleet's topics")
     watch.add_argument("--seconds", type=float, help="then end; without it until Ctrl-C")
     return made
@@ -108,14 +132,18 @@ def parser() -> argparse.ArgumentParser:
 def _add_known(one: argparse.ArgumentParser, *, required: bool) -> None:
     one.add_argument("--kind", required=required, help="code of the incident kind, as theft")
     one.add_argument("--priority", type=int, required=required, help="1 urgent to 4")
+    _add_place(one, required=required)
+    one.add_argument("--hazard", dest="hazards", action="append", help="may be repeated")
+    one.add_argument("--notes")
+
+
+def _add_place(one: argparse.ArgumentParser, *, required: bool) -> None:
     one.add_argument("--lat", type=float, required=required, help="degrees, north positive")
     one.add_argument("--lon", type=float, required=required, help="degrees, east positive")
     one.add_argument("--datum", choices=("wgs84", "gcj02", "bd09"))
-    one.add_argument("--source", help="who says where: caller, map, desk")
+    one.add_argument("--source", help="who says so: caller, map, desk")
     one.add_argument("--accuracy-m", type=int)
     one.add_argument("--text", help="the place in words")
-    one.add_argument("--hazard", dest="hazards", action="append", help="may be repeated")
-    one.add_argument("--notes")
 
 
 def _add_plan(one: argparse.ArgumentParser) -> None:
@@ -127,4 +155,9 @@ def _add_plan(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--alert", action="store_true", default=None, help="neighbours hear it and may take it"
     )
+    one.add_argument(
+        "--exercise", action="store_true", default=None, help="played: only units in the exercise"
+    )
     one.add_argument("--channel", help="how it came in: phone, desk, taxi_button, …")
+    one.add_argument("--by-radio", action="store_true", default=None, help=_RADIO_HELP)
+    one.add_argument("--at", help=_AT_HELP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -13,7 +14,7 @@ from protocol.request import LIFE_MS_MAX, REQUEST, VERBS, Common
 LIFE_S_DEFAULT: Final = 30
 _PLACE: Final = ("lat", "lon", "datum", "source", "accuracy_m", "text")
 _PLAN: Final = ("units", "officers", "capabilities", "alert")
-_REPORT: Final = ("kind", "priority", "hazards", "notes", "channel")
+_REPORT: Final = ("kind", "priority", "hazards", "notes", "channel", "by_radio", "exercise")
 
 
 def build(
@@ -44,15 +45,42 @@ def report(options: Mapping[str, Any]) -> dict[str, Any]:
     Other options are passed over: a command line carries some of its own.
     """
     plan = _picked(options, *_PLAN)
+    later = {"at_ms": at_ms(options.get("at"))} if options.get("at") else {}
     fields = _picked(options, *_REPORT) | {"place": _picked(options, *_PLACE)}
-    return fields | ({"plan": plan} if plan else {})
+    return fields | later | ({"plan": plan} if plan else {})
+
+
+def at_ms(text: str | None) -> int | None:
+    """ISO 8601 to ms UTC; a time without a zone is UTC. Raises Refused."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as cause:
+        detail = f"at: {text!r:.40}; wanted ISO 8601, as 2026-11-24T08:15:00Z"
+        raise Refused(Reason.MALFORMED, detail) from cause
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def place(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A place where one was given."""
+    found = _picked(options, *_PLACE)
+    return {"place": found} if "lat" in found else {}
 
 
 def update(options: Mapping[str, Any]) -> dict[str, Any]:
     """What an `update` says of the incident; a place only where one was given."""
     fields = _picked(options, "kind", "priority", "hazards", "notes", "revision")
-    place = _picked(options, *_PLACE)
-    return fields | ({"place": place} if place else {})
+    found = _picked(options, *_PLACE)
+    return fields | ({"place": found} if found else {})
+
+
+def note(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A note of a place, or one to be taken back."""
+    fields = _picked(options, "days", "remove", "source")
+    if options.get("note") is not None:
+        fields["text"] = options["note"]
+    return fields | place(options)
 
 
 def _picked(options: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -18,17 +18,18 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Final, Self
 
-from manager.seals import Seals, load_trust
+from manager.seals import TRUST, Seals, load_root, load_trust
 from manager.settings import ManagerSettings
 from protocol import topics
 from protocol.refusal import Reason, Refused
 from protocol.repeats import REQUEST
 from protocol.request import Common, Reply
 from runtime.clock import Clock, SystemClock
-from runtime.faults import ConfigFault, OutriderFault
+from runtime.faults import ConfigFault, OutriderFault, StoreFault
 from runtime.log import get_log
 from runtime.mqtt_link import MqttLink
 from runtime.mqtt_types import Connected, ConnectFailed, Disconnected, Message
+from runtime.store import atomic_write
 
 WAITING_MAX: Final = 1024  # requests without a reply
 UPDATES_MAX: Final = 8192  # then the oldest is dropped and counted
@@ -72,12 +73,14 @@ class ManagerClient:
         self._settings, self._clock = settings, clock or SystemClock()
         self._on_trouble = on_trouble
         self.seals = Seals.load(settings.keys.folder, settings.fleet, settings.name)
+        self._root = load_root(settings.keys.folder)
+        self._trust_topic = topics.trust(settings.fleet)
         self.counters: Counter[str] = Counter()
         self.trouble = "no connection yet"
         self._rng = random.Random()
         self._link = MqttLink(
             settings.link(),
-            subscriptions=((self.seals.reply_topic, 1), *watch),
+            subscriptions=((self.seals.reply_topic, 1), (self._trust_topic, 1), *watch),
             rng=self._rng,
             log=get_log("manager", self._clock),
             on_refused=self._on_refused,
@@ -88,6 +91,7 @@ class ManagerClient:
         self._tasks = asyncio.TaskGroup()
         self._running: list[asyncio.Task[None]] = []
         self._trust_read_ms = -_TRUST_AGAIN_MS
+        self._held_trust = b""
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -185,6 +189,9 @@ class ManagerClient:
         self.trouble = trouble
 
     def _take(self, message: Message) -> None:
+        if message.topic == self._trust_topic:
+            self._take_trust(message.payload)
+            return
         if message.topic != self.seals.reply_topic:
             self._put(Update(message.topic, message.payload, message.retain))
             return
@@ -193,6 +200,23 @@ class ManagerClient:
         except Refused as cause:
             self.counters[cause.reason] += 1
             self._tell(f"a reply was refused: {cause}")
+
+    def _take_trust(self, message: bytes) -> None:
+        """The centre's role keys have changed: kept in the folder too, for the next start."""
+        if self._held_trust == message or not message:
+            return
+        try:
+            trust = self.seals.newer_trust(message, self._root)
+        except Refused as cause:
+            if cause.reason is not Reason.STALE_VERSION:
+                self.counters[cause.reason] += 1
+                self._tell(f"a trust document was refused: {cause}")
+            return
+        self.seals, self._held_trust = replace(self.seals, trust=trust), message
+        try:
+            atomic_write(self._settings.keys.folder / TRUST, message, 0o644)
+        except StoreFault as fault:
+            self._tell(f"trust {trust.version} holds, and is not kept: {fault}")
 
     def _open(self, message: bytes) -> Reply:
         now_ms = self._clock.utc_ms()

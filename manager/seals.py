@@ -14,7 +14,7 @@ from protocol.envelope import Kind
 from protocol.identities import Trust, open_trust
 from protocol.keys import SealKey, VerifyKey
 from protocol.names import common_name
-from protocol.refusal import Refused
+from protocol.refusal import Reason, Refused
 from protocol.request import VERBS, Common, Reply
 from runtime.faults import ConfigFault
 from runtime.files import read_small, require_private
@@ -26,6 +26,7 @@ from runtime.key_files import (
     public_key_of,
 )
 
+TRUST: Final = "trust.cbor"
 _REPLY: Final = frozenset({Kind.REPLY})
 
 
@@ -76,13 +77,25 @@ class Seals:
         )
         return request.decode_reply(opened.payload)
 
+    def newer_trust(self, message: bytes, root: VerifyKey) -> Trust:
+        """A trust document above the one held; raises Refused."""
+        trust = open_trust(message, self.fleet, root)
+        if trust.version <= self.trust.version:
+            detail = f"trust {trust.version} after {self.trust.version}"
+            raise Refused(Reason.STALE_VERSION, detail)
+        return trust
+
+
+def load_root(folder: Path) -> VerifyKey:
+    """The pinned root; raises ConfigFault."""
+    return VerifyKey(public_key_of(load_certificate(folder / "root.pem")))
+
 
 def load_trust(folder: Path, fleet: str) -> Trust:
     """The trust document in `folder`, opened by its root; raises ConfigFault."""
-    root = VerifyKey(public_key_of(load_certificate(folder / "root.pem")))
-    path = folder / "trust.cbor"
+    path = folder / TRUST
     try:
-        return open_trust(read_small(path), fleet, root)
+        return open_trust(read_small(path), fleet, load_root(folder))
     except Refused as cause:
         remedy = "take the newest one from the authority's centre folder"
         raise ConfigFault(path, "is refused", str(cause), remedy) from cause

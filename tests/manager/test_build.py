@@ -32,6 +32,9 @@ FIELDS: dict[str, dict[str, Any]] = {
     "message": {"incident": "17", "text": "gate 3"},
     "logon": {"unit": "car-07", "crew": ["4711"], "terminals": ["t-7"]},
     "logoff": {"unit": "car-07"},
+    "note": {"place": {"lat": 24.5, "lon": 117.6}, "text": "biting dog"},
+    "sos-test": {"terminal": "car-7"},
+    "exercise": {"unit": "car-07", "on": "on"},
 }
 
 
