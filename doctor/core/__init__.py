@@ -1,0 +1,1 @@
+"""Facts to findings: pure, so that every verdict can be tried without the fault."""
