@@ -11,14 +11,23 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from agent import housekeeping, state_view
+from agent import configuration, housekeeping, state_view
 from agent.core import state_rows
 from agent.core.fix import Fix
+from agent.damage import run_on_store
 from agent.devices import Devices
 from agent.gnss_task import GnssTask
-from agent.identity import Identity, load_identity, peer_check
+from agent.identity import (
+    SEAL_KEYS,
+    Identity,
+    check_seal_key,
+    link_settings,
+    load_identity,
+    peer_check,
+)
 from agent.logbook import Loaded, Logbook
 from agent.logbook_file import Change
 from agent.logbook_schema import OPTIONS, SCHEMA
@@ -27,28 +36,31 @@ from agent.refusals import Refusals
 from agent.scratch import scratch_entries
 from agent.seals import Seals
 from agent.settings import AgentSettings, policy_of
+from agent.store_figures import StoreFigures
 from agent.terminal import Terminal
 from agent.timekeeper import Timekeeper
+from agent.upkeep import Upkeep
 from agent.uplink import TRUST_KEY, Uplink
 from agent.version import BUILT_MS
 from agent.whereabouts import NewestFix, Whereabouts
 from protocol import device
-from protocol.entry import Body, Entry, Start
+from protocol.entry import Alarm, Body, Entry, Start
 from protocol.refusal import Reason, Refused
 from protocol.words import TimeTrust
 from runtime import settings as settings_file
 from runtime.clock import system_clock_synchronized
 from runtime.faults import ConfigFault, OutriderFault, StoreFault
 from runtime.local_socket import LocalServer
-from runtime.log import get_log
+from runtime.log import get_log, set_level
 from runtime.mqtt_link import MqttLink
-from runtime.mqtt_types import LinkSettings, Will
+from runtime.mqtt_types import Will
 from runtime.service import Service, run_daemon
 from runtime.store import Store
 
 log = get_log("agent")
 
 PROGRESS_S = 15.0
+MB = 1_000_000
 _BEAT_S = 4.0
 _TRUST_OF = {"ntp": TimeTrust.NTP, "rtc": TimeTrust.RTC, "none": TimeTrust.NONE}
 
@@ -61,8 +73,11 @@ def main(config: Path) -> int:
 
     async def serve(service: Service) -> None:
         settings = settings_file.load(config, AgentSettings)
-        with Store(settings.store.file, SCHEMA, OPTIONS, service.clock) as store:
-            await Agent(settings, service, store).run()
+        options = replace(OPTIONS, size_bytes_max=settings.store.size_max_mb * MB)
+        await run_on_store(
+            settings.store.file, SCHEMA, options, service.clock,
+            lambda store: Agent(settings, service, store),
+        )  # fmt: skip
 
     return run_daemon(serve, log_level=level)
 
@@ -75,19 +90,30 @@ class Agent:
         identity = load_identity(settings)
         self._logbook = Logbook(store, identity.enrolment, identity.seal_key.public)
         loaded = self._logbook.load_now()
+        begun = configuration.begin(store, loaded.meta, settings)
+        self._settings = settings = begun.settings
         floor_ms = max(BUILT_MS, loaded.floor_ms, identity.floor_ms)
         self._timekeeper = Timekeeper(service.clock, floor_ms, self._system_trust)
+        self._store_figures = StoreFigures(store, self._timekeeper.uptime_ms)
         self._seals = self._open_seals(identity, loaded)
         self._refusals = Refusals(log)
         self._newest = NewestFix()
-        self._terminal = self._begin(loaded)
-        self._link = self._make_link(identity)
+        folder = settings.keys.folder
+        self._terminal = self._begin(
+            loaded, check_seal_key(identity, folder, loaded.meta.get(SEAL_KEYS))
+        )
+        self._link = self._make_link()
         self._make_uplink()
+        self._upkeep = Upkeep(
+            begun, self._terminal, self._seals, self._link, self._uplink, loaded.meta, self._apply
+        )
         self._devices = Devices(self._terminal, self._view, self._whereabouts.ignition)
         self._server = self._make_server()
         self._gnss = GnssTask(settings.gnss, self._timekeeper, self._on_fix)
 
-    async def run(self) -> None:
+    async def run(self, told_first: Alarm | None = None) -> None:
+        if told_first is not None:
+            await self._terminal.note(told_first)
         await self._sender.reload()
         self._server.listen()
         try:
@@ -104,6 +130,7 @@ class Agent:
                 tasks.create_task(
                     housekeeping.watch_role_keys(self._terminal, self._seals), name="role keys"
                 )
+                tasks.create_task(self._upkeep.run(), name="upkeep")
                 tasks.create_task(self._beat(), name="beat")
                 self._service.ready(f"boot {self._logbook.boot}")
         finally:
@@ -125,10 +152,10 @@ class Agent:
 
     async def _report_health(self) -> None:
         await housekeeping.report_health(
-            self._terminal, self._figures, self._settings.health.interval_s
+            self._terminal, self._figures, lambda: self._settings.health.interval_s
         )
 
-    def _begin(self, loaded: Loaded) -> Terminal:
+    def _begin(self, loaded: Loaded, meta: Mapping[str, object]) -> Terminal:
         """The terminal of this boot: its number and first entry are committed here."""
         state = state_rows.state_of(loaded.meta, loaded.cards, loaded.cancels)
         now = self._timekeeper.now()
@@ -139,7 +166,7 @@ class Agent:
                 Entry(now.utc_ms, now.trust, boot, now.uptime_ms, state.crew.logon, body)
                 for body in bodies
             )
-            return Change(entries, drop_scratch=True)
+            return Change(entries, meta=meta, drop_scratch=True)
 
         self._logbook.begin_now(make_start)
         log.info("boot", boot=self._logbook.boot, unclean=loaded.unclean)
@@ -171,30 +198,23 @@ class Agent:
         seals.believe(trust, document)
         self._timekeeper.raise_floor(trust.issued_ms)
 
-    def _make_link(self, identity: Identity) -> MqttLink:
-        broker = self._settings.broker
-        settings = LinkSettings(
-            host=broker.host,
-            port=broker.port,
-            client_id=f"{self._settings.fleet}.{self._settings.device}",
-            ca_file=identity.root_file,
-            cert_file=identity.tls_file,
-            key_file=identity.tls_key_file,
-            server_name=broker.server_name,
-            keepalive_s=broker.keepalive_s,
-            connect_timeout_s=broker.connect_timeout_s,
-            backoff_base_s=broker.backoff_base_s,
-            backoff_cap_s=broker.backoff_cap_s,
-            handshake_interval_s=broker.handshake_interval_s,
-        )
+    def _make_link(self) -> MqttLink:
         return MqttLink(
-            settings,
+            link_settings(self._settings),
             subscriptions=[(self._seals.order_topic, 1)],
             rng=random.Random(),
             log=get_log("link"),
             make_will=self._will,
             check_peer=peer_check(self._timekeeper.now, lambda: self._timekeeper.floor_ms),
         )
+
+    def _apply(self, settings: AgentSettings) -> None:
+        """A configuration from the centre, or the last good one again."""
+        before, self._settings = self._settings, settings
+        set_level(settings.log_level)
+        self._whereabouts.use(policy_of(settings.report), settings.track)
+        if settings.broker != before.broker:
+            self._link.reconnect(link_settings(settings))
 
     def _will(self, connection: int) -> Will | None:
         return self._uplink.will(connection)
@@ -242,24 +262,25 @@ class Agent:
             waiting_entries=self._sender.waiting_entries,
             fix=fix,
             refused=dict(self._refusals.counts),
+            store=self._store_figures.day(),
         )
 
     def _figures(self) -> Mapping[str, int]:
         """Figures by name, for the health entry."""
         counters = self._link.counters
         figures: Counter[str] = Counter(
-            written_bytes=self._store.bytes_written or 0,
-            slowest_commit_ms=round(self._store.take_slowest_commit_ms()),
             connects=counters.connects,
             connects_failed=sum(counters.connects_failed.values()),
             bytes_out=counters.bytes_out,
             bytes_in=counters.bytes_in,
             waiting_entries=self._sender.waiting_entries,
             dropped_fixes=self._whereabouts.dropped_fixes,
+            certificate_days_left=self._upkeep.renewal.days_left,
         )
         figures.update({f"refused_{reason}": n for reason, n in self._refusals.counts.items()})
         figures.update({f"gnss_{reason}": n for reason, n in self._gnss.counts.items()})
         figures.update(self._whereabouts.figures)
+        figures.update(self._store_figures.figures())
         return figures
 
     def _system_trust(self) -> TimeTrust:

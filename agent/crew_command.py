@@ -179,6 +179,9 @@ def _described(state: device.State) -> str:
         f"message {one['message']} from {one['issuer']}: {one['text']} ({one['state']})"
         for one in state.messages
     ]
+    if "written_day_bytes" in state.store:
+        day, rounded = (state.store[f"written_day_{name}bytes"] / 1e6 for name in ("", "rounded_"))
+        lines.append(f"card: {day:.1f} MB written a day, {rounded:.1f} MB in whole pages")
     lines += [f"refused {reason}: {count}" for reason, count in state.refused.items()]
     return "\n".join(lines)
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from agent.core.answers import CrewRefused
 from agent.core.ignition import Ignition
+from agent.core.silence import Silence
 from agent.terminal import Terminal
 from protocol import device
 from protocol.refusal import Reason, Refused
@@ -33,6 +34,7 @@ class Devices:
         self, terminal: Terminal, view: Callable[[], device.State], ignition: Ignition
     ) -> None:
         self._terminal, self._view, self._ignition = terminal, view, ignition
+        self._silence = Silence()
         self._watching: dict[int, Client] = {}
         self._shown_ms = 0
         self._later: asyncio.TimerHandle | None = None
@@ -52,7 +54,7 @@ class Devices:
             case device.Event():
                 await self._event(client, message)
             case device.Status():
-                _send(client, self._view())
+                _send(client, self._state())
             case device.Watch():
                 self._watch(client)
             case device.CommandResult():
@@ -81,6 +83,7 @@ class Devices:
         self._ignition.heard(event)  # true whether or not there is room to keep it
         try:
             await self._terminal.event(event)
+            self._silence.raised(event, self._terminal.timekeeper.uptime_ms())
         except Refused as refused:
             remedy = "do not repeat it; correct the device"
             refusal = device.Refusal(
@@ -101,6 +104,8 @@ class Devices:
                     entry = await self._terminal.log_on(command)
                 case device.Logoff() | device.SetStatus() | device.Answer() | device.Reply():
                     entry = await self._terminal.crew(command)
+                    if isinstance(command, device.SetStatus):
+                        self._silence.said(command, self._terminal.timekeeper.uptime_ms())
                 case _:
                     raise Refused(
                         Reason.MALFORMED, f"{type(command).__name__} is not for the agent"
@@ -115,13 +120,17 @@ class Devices:
         else:
             _send(client, device.Done(entry=entry))
 
+    def _state(self) -> device.State:
+        silent = self._silence.holds(self._terminal.timekeeper.uptime_ms())
+        return self._view().model_copy(update={"silent": silent})
+
     def _watch(self, client: Client) -> None:
         if client.number not in self._watching and len(self._watching) >= WATCHERS_MAX:
             reason = f"{WATCHERS_MAX} clients watch already"
             _send(client, device.Refusal(reason=reason, remedy="end one of them"))
             return
         self._watching[client.number] = client
-        _send(client, self._view())
+        _send(client, self._state())
 
     def _show(self) -> None:
         if self._later is not None:
@@ -130,7 +139,7 @@ class Devices:
         if not self._watching:
             return
         self._shown_ms = self._terminal.timekeeper.uptime_ms()
-        line = device.encode(self._view()).rstrip(b"\n")
+        line = device.encode(self._state()).rstrip(b"\n")
         for client in tuple(self._watching.values()):
             client.send(line)
 

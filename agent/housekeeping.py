@@ -35,12 +35,16 @@ async def keep_orders_current(terminal: Terminal) -> None:
 
 
 async def report_health(
-    terminal: Terminal, figures: Callable[[], Mapping[str, int]], interval_s: float
+    terminal: Terminal, figures: Callable[[], Mapping[str, int]], interval_s: Callable[[], float]
 ) -> None:
-    """A Health entry each `interval_s`."""
+    """A Health entry each `interval_s`, which a configuration may change at any time."""
+    waited_s = 0.0
     while True:
-        await asyncio.sleep(interval_s)
-        await terminal.note(health_of(figures()))
+        await asyncio.sleep(LOOK_AGAIN_S)
+        waited_s += LOOK_AGAIN_S
+        if waited_s >= interval_s():
+            waited_s = 0.0
+            await terminal.note(health_of(figures()))
 
 
 def health_of(figures: Mapping[str, int]) -> Health:
@@ -53,15 +57,20 @@ def health_of(figures: Mapping[str, int]) -> Health:
 
 
 async def watch_role_keys(terminal: Terminal, seals: Seals) -> None:
-    """An alarm an hour while the centre's keys are past their end and hold on grace only."""
+    """An alarm, once for a trust document, when the centre's keys hold on grace only.
+
+    The centre says so too: a whole fleet that repeats it would bury other alarms.
+    """
+    told_version = 0
     while True:
         now = terminal.timekeeper.now()
         ended = seals.ended_roles(now.utc_ms) if now.trusted else ()
-        if ended:
+        if ended and told_version != seals.trust_version:
+            told_version = seals.trust_version
             log.error("role_keys_ended", roles=",".join(ended), remedy="a new trust document")
             text = f"keys of {', '.join(ended)} are past their end; they hold 72 h more"
             await terminal.note(Alarm("role_keys_ended", text))
-        await asyncio.sleep(PRUNE_EVERY_S if ended else IDLE_S)
+        await asyncio.sleep(IDLE_S if now.trusted else LOOK_AGAIN_S)
 
 
 async def prune_and_save(terminal: Terminal) -> None:
@@ -74,6 +83,7 @@ async def prune_and_save(terminal: Terminal) -> None:
                 terminal.timekeeper.raise_floor(now.utc_ms)
                 await terminal.logbook.prune(now.utc_ms)
             await terminal.logbook.keep_floor(terminal.timekeeper.floor_ms)
+            terminal.logbook.hold_reserve()
         except (StoreFull, StoreBusy):
             log.debug("not_pruned")
 

@@ -14,10 +14,11 @@ from cryptography import x509
 from agent.core.now import Now
 from agent.settings import AgentSettings
 from protocol.identities import DOCUMENT_BYTES_MAX
-from protocol.keys import SealKey, VerifyKey
-from protocol.names import common_name
+from protocol.keys import PUBLIC_KEY_BYTES, SealKey, VerifyKey
+from protocol.names import ENROLMENT_BYTES, common_name
 from protocol.refusal import Refused
-from runtime.faults import ConfigFault
+from runtime import key_renewal
+from runtime.faults import ConfigFault, StoreFault
 from runtime.files import read_small
 from runtime.key_files import (
     common_name_of,
@@ -27,8 +28,9 @@ from runtime.key_files import (
     load_private,
     public_key_of,
 )
-from runtime.mqtt_types import PeerRefused
+from runtime.mqtt_types import LinkSettings, PeerRefused
 
+SEAL_KEYS: Final = "seal_keys"  # row of the store's meta
 _ENROL: Final = "enrol again, or restore the folder"
 
 
@@ -49,6 +51,7 @@ class Identity:
 def load_identity(settings: AgentSettings) -> Identity:
     """Raises ConfigFault naming the file and the remedy."""
     folder = settings.keys.folder
+    _finish_renewal(folder)
     root_file, tls_file, tls_key_file = folder / "root.pem", folder / "tls.pem", folder / "tls.key"
     root, tls = load_certificate(root_file), load_certificate(tls_file)
     _check_name(tls_file, tls, settings)
@@ -66,6 +69,55 @@ def load_identity(settings: AgentSettings) -> Identity:
         trust_document=read_small(trust_file, DOCUMENT_BYTES_MAX) if trust_file.exists() else b"",
         floor_ms=max(dates_ms_of(root)[0], dates_ms_of(tls)[0]),
     )
+
+
+def link_settings(settings: AgentSettings) -> LinkSettings:
+    """How to reach the broker, with the certificate as it lies in the folder at each connection."""
+    broker, folder = settings.broker, settings.keys.folder
+    return LinkSettings(
+        host=broker.host,
+        port=broker.port,
+        client_id=f"{settings.fleet}.{settings.device}",
+        ca_file=folder / "root.pem",
+        cert_file=folder / "tls.pem",
+        key_file=folder / "tls.key",
+        server_name=broker.server_name,
+        keepalive_s=broker.keepalive_s,
+        connect_timeout_s=broker.connect_timeout_s,
+        backoff_base_s=broker.backoff_base_s,
+        backoff_cap_s=broker.backoff_cap_s,
+        handshake_interval_s=broker.handshake_interval_s,
+    )
+
+
+def _finish_renewal(folder: Path) -> None:
+    """What a crash left half done comes first, or the pair below would not fit together."""
+    try:
+        key_renewal.recover(folder)
+    except StoreFault as fault:
+        raise ConfigFault(folder, "cannot be brought up to date", str(fault), _ENROL) from fault
+
+
+def check_seal_key(identity: Identity, folder: Path, kept: object) -> dict[str, object]:
+    """Another key than this enrolment has sealed with so far is no key of it: the centre would
+    refuse all that we say. `kept`: of the last start; the meta row to keep now. Raises ConfigFault.
+    """
+    known = kept if isinstance(kept, bytes) and kept.startswith(identity.enrolment) else b""
+    if known and identity.seal_key.public not in _keys_in(known):
+        what = "is not the key that this terminal's logbook is sealed with"
+        kid = identity.seal_key.kid.hex()
+        raise ConfigFault(folder / "seal.key", what, f"key id {kid}", _ENROL)
+    return {} if known else seal_keys_row(identity.enrolment, identity.seal_key.public)
+
+
+def seal_keys_row(enrolment: bytes, *public: bytes) -> dict[str, object]:
+    """The keys that this enrolment seals with: two while they change."""
+    return {SEAL_KEYS: b"".join((enrolment, *public))}
+
+
+def _keys_in(known: bytes) -> list[bytes]:
+    keys = known[ENROLMENT_BYTES:]
+    return [keys[at : at + PUBLIC_KEY_BYTES] for at in range(0, len(keys), PUBLIC_KEY_BYTES)]
 
 
 def peer_check(now: Callable[[], Now], floor_ms: Callable[[], int]) -> Callable[[bytes], None]:

@@ -9,17 +9,20 @@ transaction. Called by the terminal and the uplink; the statements are in `logbo
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, TypeAlias
 
 from agent import logbook_chain as chain
 from agent import logbook_file as file
+from agent import logbook_room as room
 from agent.logbook_chain import Book, Row
 from agent.logbook_file import Change, MakeChange
+from agent.logbook_move import move_unreceipted
 from agent.version import VERSION
 from protocol.entry import Alarm, Body, Start
 from protocol.fields import TIME_MS_MAX
+from runtime.faults import StoreDamaged
 from runtime.store import Store
 
 KEPT_MS: Final = 7 * 24 * 3_600_000
@@ -69,8 +72,16 @@ class Logbook:
         return self._book
 
     def load_now(self) -> Loaded:
-        """Blocks; for start-up, before `begin_now`."""
-        return self._store.commit_now(_load)
+        """Blocks; for start-up, before `begin_now`.
+
+        After an unclean end the newest entries are held against the stored chain values. Raises
+        StoreDamaged.
+        """
+        loaded, broken_n = self._store.commit_now(_load_and_check)
+        if broken_n is not None:
+            what, remedy = "does not hold what was written", "it is set aside, a new one begins"
+            raise StoreDamaged(self._store.path, what, f"entry {broken_n}", remedy)
+        return loaded
 
     def begin_now(self, make_start: Callable[[int, Start], Change]) -> None:
         """Begin a boot: its number and its first entry, one transaction. Blocks.
@@ -111,6 +122,10 @@ class Logbook:
         await self._store.commit(lambda c: file.put_meta(c, {_BOOT: boot}))
         self.boot = boot
 
+    def begin_next_with(self, public_key: bytes) -> None:
+        """The sealing key was renewed: the next logbook is bound to the new one."""
+        self._public_key = public_key
+
     async def keep_scratch(self, data: bytes) -> None:
         await self._store.commit(lambda c: file.put_scratch(c, data))
 
@@ -135,12 +150,17 @@ class Logbook:
         own = await self._store.read(lambda c: chain.head_at(c, book, n))
         return Fit.FITS if own == head else Fit.DIFFERS
 
-    async def receipted(self, n: int, ranges: Sequence[tuple[int, int]]) -> None:
-        """Keep a receipt that fits; its n may be lower where the centre has lost some."""
+    async def receipted(
+        self, n: int, ranges: Sequence[tuple[int, int]], proof: bytes = b""
+    ) -> None:
+        """Keep a receipt that fits; its n may be lower where the centre has lost some.
+
+        `proof`: the sealed message that says so.
+        """
         book = self.book
 
         def work(c: sqlite3.Connection) -> Book:
-            chain.put_receipt(c, book, n, ranges)
+            chain.put_receipt(c, book, n, ranges, proof)
             fresh = chain.newest_book(c)
             assert fresh is not None
             return fresh
@@ -175,6 +195,21 @@ class Logbook:
         self._book = await self._store.commit(lambda c: chain.prune(c, before_ms, PRUNE_AT_ONCE))
         return self._book.base_n != before.base_n
 
+    async def thin(self, make: Callable[[Body], Change], most: int) -> tuple[Row, ...]:
+        """Old track gives up its data, named by an entry of the same transaction, which is
+        returned; none where there is nothing to thin. Raises StoreFull."""
+        rows = await self._store.commit(lambda c: room.thin(c, make, most))
+        self._advance(rows)
+        self.on_appended(rows)
+        return rows
+
+    def use_reserve(self) -> bool:
+        """The disk is full: use the blocks that were held back; whether that helps."""
+        return self._store.use_reserve()
+
+    def hold_reserve(self) -> None:
+        self._store.hold_reserve()
+
     async def keep_floor(self, floor_ms: int) -> None:
         """The clock's floor, for a start without any clock."""
         await self._store.commit(lambda c: file.put_meta(c, {_FLOOR: floor_ms}))
@@ -193,11 +228,15 @@ class Logbook:
         """A new logbook: Start (which names the old one), `more`, then what has no receipt."""
         old_head = None if old is None else chain.last_of(c, old)[1]
         book = chain.begin_book(c, secrets.token_bytes(16), self._enrolment, self._public_key)
-        rows = file.apply(c, lambda _n: make_start(None if old is None else old.id, old_head))
+        start = make_start(None if old is None else old.id, old_head)
+        rows = file.apply(c, lambda _n: start)
         for change in more:
             rows += file.apply(c, lambda _n, change=change: change)  # type: ignore[misc]
-        n, head = rows[-1].n, rows[-1].head
-        return (n, head) if old is None else chain.move_unreceipted(c, old, book, n, head)
+        end = rows[-1].n, rows[-1].head
+        if old is None:
+            return end
+        like = start.entries[0]
+        return move_unreceipted(c, old, book, end, lambda body: Change((replace(like, body=body),)))
 
     def _advance(self, rows: Sequence[Row]) -> None:
         if rows and rows[-1].n > self.synced_n:
@@ -206,6 +245,11 @@ class Logbook:
 
 def start_of(unclean: bool, old: bytes | None = None, old_head: bytes | None = None) -> Start:
     return Start(VERSION, unclean, old, old_head)
+
+
+def _load_and_check(c: sqlite3.Connection) -> tuple[Loaded, int | None]:
+    loaded, book = _load(c), chain.newest_book(c)
+    return loaded, chain.broken_at(c, book) if loaded.unclean and book is not None else None
 
 
 def _load(c: sqlite3.Connection) -> Loaded:

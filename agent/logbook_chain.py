@@ -15,7 +15,6 @@ from protocol import cbor, logbook
 
 RANGES_BYTES_MAX: Final = 4096
 MIN_KEPT_ENTRIES: Final = 1
-MOVED_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +28,36 @@ class Book:
     base_head: bytes
     receipted_n: int
     ranges: tuple[tuple[int, int], ...]
+    proof: bytes = b""  # the centre's newest sealed words that it has them
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entry as it lies in the chain."""
+    """One entry as it lies in the chain; `data` is only its digest where it was thinned."""
 
     n: int
     head_before: bytes
     head: bytes
     data: bytes
     urgent: bool
+    is_thinned: bool = False
+
+    @property
+    def item(self) -> logbook.Item:
+        """As it travels."""
+        return logbook.Item(self.data, None) if self.is_thinned else logbook.Item(b"", self.data)
 
 
 def newest_book(c: sqlite3.Connection) -> Book | None:
     row = c.execute(
-        "SELECT seq, id, enrolment, base_n, base_head, receipted_n, ranges FROM book"
+        "SELECT seq, id, enrolment, base_n, base_head, receipted_n, ranges, receipt FROM book"
         " ORDER BY seq DESC LIMIT 1"
     ).fetchone()
     if row is None:
         return None
-    seq, book_id, enrolment, base_n, base_head, receipted_n, ranges = row
-    return Book(seq, book_id, enrolment, base_n, base_head, receipted_n, _decode_ranges(ranges))
+    seq, book_id, enrolment, base_n, base_head, receipted_n, ranges, proof = row
+    ranges = _decode_ranges(ranges)
+    return Book(seq, book_id, enrolment, base_n, base_head, receipted_n, ranges, proof or b"")
 
 
 def begin_book(c: sqlite3.Connection, book_id: bytes, enrolment: bytes, first_key: bytes) -> Book:
@@ -83,23 +90,26 @@ def append(
     n: int,
     head: bytes,
     items: Iterable[tuple[bytes, bool, int]],
+    *,
+    is_thinned: bool = False,
 ) -> tuple[Row, ...]:
-    """Append (data, urgent, time) after entry `n` with h(n) = `head`."""
+    """Append (data, urgent, time) after entry `n` with h(n) = `head`; thinned: digests as data."""
     rows: list[Row] = []
     for data, urgent, kept_ms in items:
         n, before = n + 1, head
-        head = logbook.chain(before, n, logbook.digest(data))
+        head = logbook.chain(before, n, _digest(data, is_thinned))
         c.execute(
-            "INSERT INTO entry (id, head, data, urgent, kept_s) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO entry (id, head, data, urgent, kept_s, thinned) VALUES (?, ?, ?, ?, ?, ?)",
             (
                 _id_of(book, n),
                 None if n % HEAD_EVERY else head,
                 data,
                 int(urgent),
                 kept_ms // 1000,
+                int(is_thinned),
             ),
         )
-        rows.append(Row(n, before, head, data, urgent))
+        rows.append(Row(n, before, head, data, urgent, is_thinned))
     return tuple(rows)
 
 
@@ -108,17 +118,41 @@ def head_at(c: sqlite3.Connection, book: Book, n: int) -> bytes | None:
     if n == book.base_n:
         return book.base_head
     rows = c.execute(
-        "SELECT id, head, data FROM entry WHERE id > ? AND id <= ? ORDER BY id DESC LIMIT ?",
+        "SELECT id, head, data, thinned FROM entry WHERE id > ? AND id <= ?"
+        " ORDER BY id DESC LIMIT ?",
         (book.seq << N_BITS, _id_of(book, n), HEAD_EVERY),
     ).fetchall()
     if not rows or _n_of(rows[0][0]) != n or n < book.base_n:
         return None
     behind: list[bytes] = []
-    for row_id, head, data in rows:
+    for row_id, head, data, thinned in rows:
         if head is not None:
             return logbook.chain_over(bytes(head), _n_of(row_id) + 1, reversed(behind))
-        behind.append(logbook.digest(data))
+        behind.append(_digest(data, thinned))
     return logbook.chain_over(book.base_head, book.base_n + 1, reversed(behind))
+
+
+def broken_at(c: sqlite3.Connection, book: Book) -> int | None:
+    """The first of the newest entries that the stored chain values contradict, None: whole.
+
+    From the newest but one stored value on: what a power cut could have torn.
+    """
+    stored = c.execute(
+        "SELECT id, head FROM entry WHERE id > ? AND id < ? AND head IS NOT NULL"
+        " ORDER BY id DESC LIMIT 2",
+        (_id_of(book, book.base_n), (book.seq + 1) << N_BITS),
+    ).fetchall()
+    n, head = (_n_of(stored[-1][0]), bytes(stored[-1][1])) if stored else (book.base_n, b"")
+    head = head or book.base_head
+    found = c.execute(
+        "SELECT id, head, data, thinned FROM entry WHERE id > ? AND id < ? ORDER BY id",
+        (_id_of(book, n), (book.seq + 1) << N_BITS),
+    )
+    for row_id, kept, data, thinned in found:
+        n, head = n + 1, logbook.chain(head, n + 1, _digest(data, thinned))
+        if _n_of(row_id) != n or (kept is not None and bytes(kept) != head):
+            return n
+    return None
 
 
 def read_rows(
@@ -129,16 +163,16 @@ def read_rows(
     rows: list[Row] = []
     size = 0
     found = c.execute(
-        "SELECT id, data, urgent FROM entry WHERE id BETWEEN ? AND ? ORDER BY id",
+        "SELECT id, data, urgent, thinned FROM entry WHERE id BETWEEN ? AND ? ORDER BY id",
         (_id_of(book, first), _id_of(book, last)),
     )
-    for row_id, data, urgent in found:
+    for row_id, data, urgent, thinned in found:
         size += len(data) + 3
         if before is None or (rows and size > bytes_max):
             break
         n = _n_of(row_id)
-        head = logbook.chain(before, n, logbook.digest(data))
-        rows.append(Row(n, before, head, data, bool(urgent)))
+        head = logbook.chain(before, n, _digest(data, thinned))
+        rows.append(Row(n, before, head, data, bool(urgent), bool(thinned)))
         before = head
     return tuple(rows)
 
@@ -153,11 +187,13 @@ def urgent_after(c: sqlite3.Connection, book: Book, n: int, most: int) -> list[i
 
 
 def put_receipt(
-    c: sqlite3.Connection, book: Book, n: int, ranges: Sequence[tuple[int, int]]
+    c: sqlite3.Connection, book: Book, n: int, ranges: Sequence[tuple[int, int]], proof: bytes
 ) -> None:
+    """`proof` is kept where it says more than the one before."""
+    proof = proof if n >= book.receipted_n else book.proof
     c.execute(
-        "UPDATE book SET receipted_n = ?, ranges = ? WHERE seq = ?",
-        (n, cbor.encode([list(one) for one in ranges]), book.seq),
+        "UPDATE book SET receipted_n = ?, ranges = ?, receipt = ? WHERE seq = ?",
+        (n, cbor.encode([list(one) for one in ranges]), proof or book.proof, book.seq),
     )
 
 
@@ -196,27 +232,8 @@ def prune(c: sqlite3.Connection, before_ms: int, most: int) -> Book:
     return fresh
 
 
-def move_unreceipted(
-    c: sqlite3.Connection, old: Book, book: Book, n: int, head: bytes
-) -> tuple[int, bytes]:
-    """Append to `book` after (n, h(n)) what the centre has not committed of `old`; its end.
-
-    A part at a time: after a long silence it may be a whole shift's.
-    """
-    at = _id_of(old, old.receipted_n)
-    while part := c.execute(
-        "SELECT id, data, urgent, kept_s FROM entry WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
-        (at, (old.seq + 1) << N_BITS, MOVED_AT_ONCE),
-    ).fetchall():
-        at = part[-1][0]
-        rows = append(c, book, n, head, [
-            (data, bool(urgent), kept_s * 1000)
-            for row_id, data, urgent, kept_s in part
-            if not any(first <= _n_of(row_id) <= last for first, last in old.ranges)
-        ])  # fmt: skip
-        if rows:
-            n, head = rows[-1].n, rows[-1].head
-    return n, head
+def _digest(data: bytes, thinned: object) -> bytes:
+    return data if thinned else logbook.digest(data)
 
 
 def _id_of(book: Book, n: int) -> int:

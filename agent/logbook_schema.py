@@ -1,8 +1,9 @@
 """The shape of the terminal's one file.
 
     meta      boot, clean end, clock floor, order window, crew, newest trust document
-    book      one row a logbook: its id, what of it was pruned, what the centre has receipted
-    entry     id = book << 32 | n, the entry's bytes, h(n) with every 32nd
+    book      one row a logbook: its id, what of it was pruned, what the centre has receipted and
+              its newest sealed receipt
+    entry     id = book << 32 | n, the entry's bytes (thinned: its digest), h(n) with every 32nd
     card, cancel   orders on this terminal (core/orders.py)
     seen      the last 1,024 events of each device
     scratch   fixes that are not yet in an entry, one record
@@ -18,7 +19,10 @@ N_BITS: Final = 32
 HEAD_EVERY: Final = 32  # the chain values between are computed again: flash is dearer than SHA-256
 SEEN_PER_DEVICE: Final = 1024
 
-OPTIONS: Final = FileOptions(page_bytes=2048, wal_pages=1000, exclusive=True)
+RESERVE_BYTES: Final = 1 << 20  # lets the log be copied, and so be written anew, on a full disk
+OPTIONS: Final = FileOptions(
+    page_bytes=2048, wal_pages=1000, exclusive=True, reserve_bytes=RESERVE_BYTES
+)
 SCHEMA: Final = Schema(
     application_id=0x4F55_544C,  # "OUTL"
     migrations=[
@@ -36,6 +40,10 @@ SCHEMA: Final = Schema(
             "CREATE TABLE seen (id INTEGER PRIMARY KEY, device TEXT NOT NULL,"
             " boot INTEGER NOT NULL, event INTEGER NOT NULL, UNIQUE (device, boot, event))",
             "CREATE TABLE scratch (id INTEGER PRIMARY KEY CHECK (id = 1), data BLOB NOT NULL)",
-        ]
+        ],
+        [
+            "ALTER TABLE entry ADD COLUMN thinned INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE book ADD COLUMN receipt BLOB",
+        ],
     ],
 )

@@ -20,7 +20,8 @@ from agent.waiting import wait_at_most
 from protocol import logbook as wire
 from protocol.entry import Alarm
 from protocol.envelope import Kind
-from protocol.logbook import Head, Item, Receipt
+from protocol.logbook import Head, Receipt
+from protocol.pruned import PROOF_BYTES_MAX, Pruned
 from runtime.log import get_log
 
 log = get_log("logbook")
@@ -47,6 +48,7 @@ class LogbookSender:
         self._publish, self._throughput = publish, throughput
         self._outbox = Outbox()
         self._fresh: dict[int, Row] = {}  # urgent entries just appended, to be sent at once
+        self._told_less = (b"", -1)  # logbook, and what the centre knew of it
         self._is_open = False
         self._wake = asyncio.Event()
         logbook.on_appended = self._appended
@@ -67,7 +69,7 @@ class LogbookSender:
         self._wake.set()
 
     def open(self) -> None:
-        """The centre has welcomed this connection."""
+        """The centre has welcomed this connection, for the first time or anew."""
         self._is_open = True
         self._outbox.connected(self._terminal.timekeeper.uptime_ms())
         self._wake.set()
@@ -81,7 +83,7 @@ class LogbookSender:
                 await self._send()
             await self._sleep()
 
-    async def receipt(self, receipt: Receipt) -> None:
+    async def receipt(self, receipt: Receipt, sealed: bytes) -> None:
         """The centre says what it has committed. Raises StoreFull."""
         fit = await self._logbook.judge(receipt.logbook, receipt.n, receipt.head)
         if fit is Fit.DIFFERS:
@@ -89,7 +91,9 @@ class LogbookSender:
         elif fit is Fit.FITS and self._outbox.seems_lower(receipt.n):
             await self._step_back(receipt.n)
         elif fit is not Fit.OTHER_BOOK:
-            await self._take(receipt.n, receipt.ranges)
+            await self._take(receipt.n, receipt.ranges, sealed)
+            self._outbox.heard(self._terminal.timekeeper.uptime_ms())
+            self._wake.set()
 
     async def welcome(self, book: bytes, n: int, head: bytes) -> None:
         """What the centre holds, said at a connection; lower than held: it has lost some."""
@@ -101,22 +105,27 @@ class LogbookSender:
         if known < self._outbox.receipted_n:
             await self._step_back(known)
         else:
-            await self._take(known, ())
+            await self._take(known, (), b"")
 
-    async def _take(self, n: int, ranges: Sequence[tuple[int, int]]) -> None:
+    async def _take(self, n: int, ranges: Sequence[tuple[int, int]], sealed: bytes) -> None:
         before = self._outbox.receipted_n, self._outbox.ranges
         self._outbox.receipted(n, ranges)
         after = self._outbox.receipted_n, self._outbox.ranges
         if after != before:
-            await self._logbook.receipted(*after)
+            await self._logbook.receipted(*after, sealed)
             self._wake.set()
             self._terminal.stirred()
 
     async def _step_back(self, n: int) -> None:
-        """Send again what the centre has lost; what is pruned here it must do without."""
-        n = max(n, self._logbook.book.base_n)
+        """Show the centre its own receipt, and send again what it has lost and we still hold."""
+        book = self._logbook.book
         log.warning("centre_knows_less", n=n, receipted=self._outbox.receipted_n)
-        await self._logbook.receipted(n, ())
+        if self._told_less != (book.id, n):
+            proof = book.proof if len(book.proof) <= PROOF_BYTES_MAX else b""
+            body = Pruned(book.base_n, book.base_head, proof)
+            await self._terminal.commit(lambda _n: Change((self._terminal.entry(body),)))
+            self._told_less = (book.id, n)
+        await self._logbook.receipted(max(n, book.base_n), ())
         await self.reload()
 
     async def _renew(self, n: int) -> None:
@@ -160,7 +169,7 @@ class LogbookSender:
         first, last = rows[0], rows[-1]
         head = Head(book_id, first.n, first.head_before, last.n, last.head)
         sealed = self._seals.seal(Kind.BATCH, "logbook", wire.encode_head(head))
-        message = wire.encode_batch(sealed, [Item(b"", row.data) for row in rows])
+        message = wire.encode_batch(sealed, [row.item for row in rows])
         return Sending(first.n, last.n, message)
 
     async def _sleep(self) -> None:

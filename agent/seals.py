@@ -9,7 +9,7 @@ import secrets
 from typing import Final
 
 from protocol import identities, topics
-from protocol.envelope import Kind, Opened, open_sealed, peek, seal
+from protocol.envelope import DOCUMENT_KINDS, Kind, Opened, open_sealed, peek, seal
 from protocol.identities import Role, Trust
 from protocol.keys import SealKey, VerifyKey
 from protocol.refusal import Reason, Refused
@@ -18,7 +18,7 @@ from protocol.topics import TerminalLane
 FROM_CENTRE: Final = frozenset(
     {
         Kind.DISPATCH, Kind.WELCOME, Kind.RECEIPT, Kind.TRUST, Kind.CONFIGURATION, Kind.CODEBOOK,
-        Kind.ROSTER, Kind.PICTURE,
+        Kind.ROSTER, Kind.PICTURE, Kind.CERTIFICATE,
     }
 )  # fmt: skip
 NONCE_BYTES: Final = 16
@@ -34,6 +34,7 @@ class Seals:
         self.key, self._root = key, root
         self._trust: Trust | None = None
         self.trust_document = b""
+        self.configuration_version = 0  # the highest seen, as births say it
         self.order_topic = self.topic("order")
 
     def topic(self, lane: TerminalLane) -> str:
@@ -41,6 +42,10 @@ class Seals:
 
     def seal(self, kind: Kind, lane: TerminalLane, payload: bytes) -> bytes:
         return seal(kind, self.topic(lane), self.enrolment, payload, self.key)
+
+    def use(self, key: SealKey) -> None:
+        """From the next seal on: the centre knows it as ours."""
+        self.key = key
 
     @property
     def trust_version(self) -> int:
@@ -79,13 +84,16 @@ class Seals:
         trust = self._trust
 
         def key_for(kind: Kind, kid: bytes) -> VerifyKey | None:
+            if trust is not None and trust.has_ended(kind, kid, trusted_now_ms):
+                raise Refused(Reason.EXPIRED, f"{kind}: its role key does not hold any more")
             return None if trust is None else trust.key_for(kind, kid, trusted_now_ms)
 
+        is_document = kind_of(message) in DOCUMENT_KINDS
         return open_sealed(
             message,
             kinds=FROM_CENTRE,
-            bound_to=self.order_topic,
-            enrolment=self.enrolment,
+            bound_to=self.fleet if is_document else self.order_topic,
+            enrolment=b"" if is_document else self.enrolment,
             key_for=key_for,
         )
 

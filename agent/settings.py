@@ -82,13 +82,20 @@ class Broker(Settings):
 
 
 class Keys(Settings):
-    """Folder with root.pem, tls.key, tls.pem, seal.key and trust.cbor, as enrolment leaves it."""
+    """Folder with root.pem, tls.key, tls.pem, seal.key and trust.cbor, as enrolment leaves it.
+
+    The certificate is renewed after the share `renew_at` of its life.
+    """
 
     folder: Path = Path("/etc/outrider/keys")
+    renew_at: Annotated[float, Field(gt=0, le=0.9)] = 0.667
 
 
 class StoreFile(Settings):
+    """`size_max_mb`: beyond it the file counts as a full disk, and old track is thinned."""
+
     file: Path = Path("/var/lib/outrider/agent.db")
+    size_max_mb: Annotated[int, Field(ge=4, le=1_000_000)] = 512
 
 
 class Devices(Settings):
@@ -128,6 +135,12 @@ class Health(Settings):
     interval_s: Annotated[float, Field(ge=10, le=86_400)] = 600.0
 
 
+class ConfigurationSettings(Settings):
+    """A signed configuration is taken back after `trial_s` without a welcome under it."""
+
+    trial_s: Seconds = 120.0
+
+
 class AgentSettings(Settings):
     """One terminal. `fleet` and `device` must be those of its certificate."""
 
@@ -143,6 +156,7 @@ class AgentSettings(Settings):
     track: TrackSettings = TrackSettings()
     clock: ClockSettings = ClockSettings()
     health: Health = Health()
+    configuration: ConfigurationSettings = ConfigurationSettings()
 
 
 def policy_of(report: Report) -> Policy:

@@ -29,6 +29,7 @@ def view(
     waiting_entries: int,
     fix: dict[str, Any] | None,
     refused: dict[str, int],
+    store: dict[str, int],
 ) -> device.State:
     return device.State(
         terminal=terminal,
@@ -45,6 +46,7 @@ def view(
             for note in tuple(state.desk.notes.values())[-MESSAGES_SHOWN_MAX:]
         ),
         refused=refused,
+        store=store,
     )
 
 

@@ -16,6 +16,7 @@ from agent.core.terminal import Decision, State
 from agent.logbook import Logbook
 from agent.logbook_chain import Row
 from agent.logbook_file import Change, EventSeen
+from agent.room import Room
 from agent.timekeeper import Timekeeper
 from protocol import device
 from protocol.dispatch import Numbered
@@ -27,7 +28,8 @@ from runtime.log import get_log
 log = get_log("terminal")
 
 STORE_FULL: Final = "store_full"
-ROOM_AGAIN_MS: Final = 10_000
+ROOM_AGAIN_MS: Final = 10_000  # after a try that made none
+ROOM_STEPS_MAX: Final = 4
 Watcher = Callable[[], None]
 HereNow = Callable[[Now], Here | None]
 
@@ -44,7 +46,8 @@ class Terminal:
         self._watchers: list[Watcher] = []
         self._idle_watchers: list[Watcher] = []
         self._is_full = False
-        self._made_room_ms = -ROOM_AGAIN_MS
+        self._no_room_ms = -ROOM_AGAIN_MS
+        self._room = Room(logbook, lambda body: Change((self.entry(body),)))
 
     def on_change(self, watcher: Watcher) -> None:
         """Call `watcher` after each change of orders, status, link or position's presence."""
@@ -74,9 +77,16 @@ class Terminal:
         async with self._turn:
             now = self.timekeeper.now()
             is_new = self.state.window.judge(numbered.term, numbered.counter) is Take.NEW
-            decision = terminal.take_dispatch(self.state, numbered, now)
-            if is_new:
-                await self._commit_decision(decision, now)
+            decided = [terminal.take_dispatch(self.state, numbered, now)]
+            if not is_new:
+                return
+
+            def make(first_n: int) -> Change:
+                decided[:] = [terminal.take_dispatch(self.state, numbered, now, first_n)]
+                return self._change(decided[0], now)
+
+            await self.commit(make)
+            self._settle(decided[0])
 
     async def raise_term(self, term: int) -> None:
         """A welcome named a higher term. Raises StoreFull."""
@@ -122,7 +132,9 @@ class Terminal:
             self._settle(decided[0])
             return rows[-1].n if rows else self.state.crew.logon or 0
 
-    async def crew(self, command: device.Logoff | device.SetStatus | device.Answer) -> int:
+    async def crew(
+        self, command: device.Logoff | device.SetStatus | device.Answer | device.Reply
+    ) -> int:
         """The number of the command's entry. Raises CrewRefused, Refused, StoreFull."""
         async with self._turn:
             now = self.timekeeper.now()
@@ -133,6 +145,8 @@ class Terminal:
                     decision = terminal.set_status(self.state, command)
                 case device.Answer():
                     decision = terminal.answer(self.state, command, self._here(now))
+                case device.Reply():
+                    decision = terminal.reply(self.state, command)
             rows = await self._commit_decision(decision, now)
             return rows[-1].n
 
@@ -168,22 +182,24 @@ class Terminal:
         if self._is_full:
             self._is_full = False
             log.info("store_has_room")
+            self.logbook.hold_reserve()
             await self.note(Alarm(STORE_FULL, "no entry could be kept for a while; kept again now"))
         return rows
 
     async def _commit_with_room(self, make: Callable[[int], Change]) -> tuple[Row, ...]:
-        """On a full disk what the centre has receipted gives way, however young."""
-        try:
-            return await self.logbook.commit(make)
-        except StoreFull:
-            now_ms = self.timekeeper.uptime_ms()
-            if now_ms - self._made_room_ms < ROOM_AGAIN_MS:
-                raise
-            self._made_room_ms = now_ms
-            if not await self.logbook.make_room():
-                raise
-        log.warning("receipted_entries_dropped_for_room")
-        return await self.logbook.commit(make)
+        """On a full disk what is at the centre gives way, however young; then old track."""
+        steps = ROOM_STEPS_MAX
+        while True:
+            try:
+                return await self.logbook.commit(make)
+            except StoreFull:
+                now_ms = self.timekeeper.uptime_ms()
+                if now_ms - self._no_room_ms < ROOM_AGAIN_MS:
+                    raise
+                steps -= 1
+                if steps < 0 or not await self._room.made():
+                    self._no_room_ms = now_ms
+                    raise
 
     def entry(self, body: Body) -> Entry:
         """An entry of now, for a change made elsewhere."""

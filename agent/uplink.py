@@ -1,23 +1,24 @@
 """The terminal's end of the line: seals and names what goes out, opens and judges what comes in.
 
 At each connection a birth is repeated unchanged until the welcome that echoes its nonce; positions
-go at once, logbook batches after the welcome. A message is released at the broker (puback) once
+go at once, logbook batches after the welcome. A further welcome says that the centre was away: the
+position and what is under way go again at once; one that does not know this birth, or a lower
+term, brings a new birth (decision 0019). A message is released at the broker (puback) once
 what it led to is synced, and so is a refused one, lest it come back for ever; with a full disk it
 is neither, and tried again each second. Runs over `runtime.mqtt_link`; wired by `agent.app`.
 """
 
 import asyncio
-import random
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
+from agent.births import Births
 from agent.logbook_file import Change
 from agent.logbook_sender import LogbookSender
 from agent.refusals import Refusals
-from agent.seals import Seals, fresh_nonce, kind_of
+from agent.seals import Seals, kind_of
 from agent.terminal import Terminal
-from agent.waiting import wait_at_most
 from agent.whereabouts import Whereabouts
 from protocol import dispatch, session
 from protocol import logbook as logbook_wire
@@ -26,8 +27,7 @@ from protocol.entry import Alarm, Configured
 from protocol.envelope import Kind, Opened
 from protocol.position import Position
 from protocol.refusal import Reason, Refused
-from protocol.repeats import BIRTH
-from protocol.session import Birth, Versions, Welcome, Will
+from protocol.session import Welcome, Will
 from runtime.faults import StoreBusy, StoreFull
 from runtime.log import get_log
 from runtime.mqtt_types import Connected, ConnectFailed, Disconnected, Event, LinkReason, Message
@@ -39,7 +39,7 @@ log = get_log("uplink")
 HELD_MAX: Final = 64  # messages that wait for room on the disk
 HELD_RETRY_S: Final = 1.0
 TWIN_AGAIN_MS: Final = 60_000
-NONCES_KEPT: Final = 16
+LATE_MS: Final = 1_000  # a welcome comes at once where the centre is there
 TRUST_KEY: Final = "trust"
 
 
@@ -70,11 +70,14 @@ class Uplink:
         self._link, self._terminal, self._seals = link, terminal, seals
         self._refusals = refusals
         self.is_up = self.welcomed = False
+        self.welcomes = 0  # births that were welcomed
+        self.handlers: Mapping[Kind, Callable[[bytes], Awaitable[None]]] = {}  # documents
         self._connection = 0
-        self._nonces: deque[bytes] = deque(maxlen=NONCES_KEPT)
-        self._birth = b""
-        self._birth_changed = asyncio.Event()
+        self._births = Births(
+            terminal, seals, self._publish_birth, lambda: self.is_up and not self.welcomed
+        )
         self._twin_again_ms = 0
+        self._connected_ms, self._answered_nonce = 0, b""
         self._held: deque[Message] = deque(maxlen=HELD_MAX)
         self._something_held = asyncio.Event()
         self._sender: LogbookSender | None = None
@@ -103,10 +106,13 @@ class Uplink:
         lane = Lane.URGENT if urgent else Lane.NORMAL
         return self._link.publish(self._seals.topic("logbook"), message, qos=1, lane=lane)
 
+    def _publish_birth(self, sealed: bytes) -> None:
+        self._link.publish(self._seals.topic("link"), sealed, qos=1, lane=Lane.URGENT)
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._receive(), name="receive")
-            tasks.create_task(self._repeat_births(), name="births")
+            tasks.create_task(self._births.run(), name="births")
             tasks.create_task(self._retry_held(), name="held messages")
 
     async def _receive(self) -> None:
@@ -125,8 +131,9 @@ class Uplink:
     def _connected(self, event: Connected) -> None:
         assert self._whereabouts is not None
         self.is_up, self.welcomed, self._connection = True, False, event.connection
+        self._connected_ms = self._terminal.timekeeper.uptime_ms()
         self._whereabouts.connected()
-        self._new_birth()
+        self._births.new(self._connection)
         self._terminal.changed()
 
     def _disconnected(self) -> None:
@@ -136,7 +143,7 @@ class Uplink:
         self._held.clear()  # the centre repeats what it has no `delivered` for
         self._whereabouts.disconnected()
         self._sender.shut()
-        self._birth_changed.set()
+        self._births.stir()
         self._terminal.changed()
 
     async def _tell_twin(self, event: Disconnected) -> None:
@@ -151,6 +158,8 @@ class Uplink:
             await self._judged(message)
         except Refused as refused:
             self._refusals.add(message.topic, refused)
+            if refused.reason in {Reason.UNKNOWN_KEY, Reason.EXPIRED}:
+                self._born_again()  # a trust document may have passed us: the welcome brings it
             self._terminal.stirred()
         except (StoreFull, StoreBusy):
             if len(self._held) < HELD_MAX and message not in self._held:
@@ -170,17 +179,37 @@ class Uplink:
             return
         now = self._terminal.timekeeper.now()
         opened = self._seals.open(message.payload, now.utc_ms if now.trusted else None)
-        await self._act(opened)
+        try:
+            await self._act(opened, message.payload)
+        finally:
+            self._births.soon()
 
-    async def _act(self, opened: Opened) -> None:
+    def _is_late_welcome(self) -> bool:
+        """Whether what was said at the connection may have had no hearer."""
+        return self._terminal.timekeeper.uptime_ms() - self._connected_ms >= LATE_MS
+
+    def ask_welcome(self) -> None:
+        """A new birth, as at a new connection; not more often than each few seconds."""
+        self._born_again()
+
+    def _born_again(self) -> None:
+        """The centre does not know this connection, or has lost what it knew: say it anew."""
+        if self.welcomed and self._births.may_begin_anew():
+            self.welcomed = False
+            log.info("birth_again")
+            self._births.anew(self._connection)
+
+    async def _act(self, opened: Opened, sealed: bytes) -> None:
         assert self._sender is not None
         match opened.kind:
             case Kind.DISPATCH:
                 await self._terminal.take(dispatch.decode(opened.payload))
             case Kind.RECEIPT:
-                await self._sender.receipt(logbook_wire.decode_receipt(opened.payload))
+                await self._sender.receipt(logbook_wire.decode_receipt(opened.payload), sealed)
             case Kind.WELCOME:
                 await self._welcome(session.decode_welcome(opened.payload))
+            case kind if kind in self.handlers:
+                await self.handlers[kind](opened.payload)
             case _:
                 log.limited("not_used_yet", opened.kind.value)
 
@@ -197,22 +226,33 @@ class Uplink:
 
     async def _welcome(self, welcome: Welcome) -> None:
         assert self._sender is not None
-        if not self._nonces or welcome.nonce != self._nonces[-1]:
-            if welcome.nonce in self._nonces:
-                return  # of an earlier birth, overtaken
+        assert self._whereabouts is not None
+        if not self._births.is_newest(welcome.nonce):
+            self._born_again()
+            if self._births.is_own(welcome.nonce) or welcome.nonce == session.NO_NONCE:
+                return  # of an earlier birth, overtaken; or of a centre that knows of none
             raise Refused(Reason.REPLAYED, "welcome echoes no nonce of this start")
-        self._terminal.timekeeper.saw_welcome(welcome.time_ms)
+        again = welcome.nonce == self._answered_nonce
+        self._terminal.timekeeper.saw_welcome(welcome.time_ms, again=again)
+        self._answered_nonce = welcome.nonce
         if await self._boot_is_taken(welcome.highest_boot):
+            return
+        if self.welcomed and welcome.term < self._terminal.state.window.term:
+            self._born_again()  # a centre restored from a copy: the birth says which term was seen
             return
         await self._terminal.raise_term(welcome.term)
         await self._sender.welcome(welcome.logbook, welcome.n, welcome.head)
         await self._terminal.time_trusted()
-        if not self.welcomed:
-            self.welcomed = True
-            log.info("welcomed", term=welcome.term, n=welcome.n)
-            self._sender.open()
-            self._birth_changed.set()
-            self._terminal.changed()
+        self._sender.open()
+        if self.welcomed or self._is_late_welcome():
+            self._whereabouts.asked()
+        if self.welcomed:
+            return
+        self.welcomed = True
+        self.welcomes += 1
+        log.info("welcomed", term=welcome.term, n=welcome.n)
+        self._births.stir()
+        self._terminal.changed()
 
     async def _boot_is_taken(self, highest_boot: int) -> bool:
         """Whether the store was set back: then a higher boot, and a birth that says so."""
@@ -223,33 +263,8 @@ class Uplink:
             await logbook.raise_boot(highest_boot + 1)
             text = f"the centre has seen boot {highest_boot} already: was the store set back?"
             await self._terminal.note(Alarm("boot_raised", text))
-            self._new_birth()
+            self._births.new(self._connection)
         return is_taken
-
-    def _new_birth(self) -> None:
-        self._nonces.append(fresh_nonce())
-        state, logbook = self._terminal.state, self._terminal.logbook
-        now = self._terminal.timekeeper.now()
-        birth = Birth(
-            logbook.boot, self._connection, self._nonces[-1], logbook.book.id,
-            logbook.book.base_n + 1, logbook.synced_n, logbook.synced_head, state.window.term,
-            state.window.floor, state.crew.logon, now.utc_ms, int(now.trust),
-            Versions(self._seals.trust_version, 0, 0, 0),
-        )  # fmt: skip
-        self._birth = self._seals.seal(Kind.BIRTH, "link", session.encode(birth))
-        self._birth_changed.set()
-
-    async def _repeat_births(self) -> None:
-        birth, sendings = b"", 0
-        while True:
-            if birth != self._birth:
-                birth, sendings = self._birth, 0
-            wait_s: float | None = None
-            if self.is_up and not self.welcomed:
-                self._link.publish(self._seals.topic("link"), birth, qos=1, lane=Lane.URGENT)
-                wait_s = BIRTH.delay_ms(sendings, random.random()) / 1000
-                sendings += 1
-            await wait_at_most(self._birth_changed, wait_s)
 
     async def _retry_held(self) -> None:
         """Messages that met a full disk; the centre repeats them too, which does no harm."""

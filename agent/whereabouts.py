@@ -27,6 +27,7 @@ from agent.terminal import Terminal
 from agent.timekeeper import Timekeeper
 from agent.waiting import wait_at_most
 from protocol.entry import Alarm, Here
+from protocol.instant import iso
 from protocol.position import Position
 from protocol.predict import STEADY
 from protocol.words import TimeTrust
@@ -92,11 +93,24 @@ class Whereabouts:
         """Fixes by flag and by sign of deceit, for the health entry."""
         return self._placing.figures
 
+    def use(self, policy: Policy, settings: TrackSettings) -> None:
+        """Other settings from now on; the newest position goes by them at once."""
+        self._reporter.policy = policy
+        self._track.use(round(settings.entry_s * 1000), settings.fixes_max)
+        self._scratch_ms = round(settings.scratch_s * 1000)
+        self.asked()
+
     def connected(self) -> None:
         """A connection stands: the newest position goes at once."""
         self._is_up = True
         self._reporter.connected()
         self._report()
+
+    def asked(self) -> None:
+        """The centre may not have heard the last position: it was away."""
+        if self._is_up:
+            self._reporter.connected()
+            self._report()
 
     def disconnected(self) -> None:
         self._is_up = False
@@ -212,10 +226,20 @@ class Whereabouts:
         if not await self._terminal.note_track(*entries_of([point for _, point in points])):
             self._track.put_back(points)
             return False
+        await self._tell_lost()
         self._unscratched = self._track.waiting
         # what waits on was in the scratch record that has just gone: keep it again at once
         self._scratched_ms = 0 if self._unscratched else self._timekeeper.uptime_ms()
         return True
+
+    async def _tell_lost(self) -> None:
+        """Fixes that waited for room until there was no place to wait either."""
+        lost = self._track.take_lost()
+        if lost is not None:
+            span = f"{iso(lost.first_ms)} to {iso(lost.last_ms)}"
+            text = f"no room for {lost.count} fixes of {span}: dropped"
+            log.error("fixes_dropped", count=lost.count, times=span)
+            await self._terminal.note(Alarm("fixes_dropped", text))
 
     async def _keep_scratch(self, uptime_ms: int) -> None:
         points = self._track.peek()

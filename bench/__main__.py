@@ -30,6 +30,11 @@ BENCHES: Final = {
     "agent": ("bench.agent_process", "memory and processor share of an agent, first position"),
     "gnss": ("bench.gnss", "a receiver at 10 Hz with all talkers: the agent's share of a core"),
     "recovery": ("bench.recovery", "agent, matcher, broker: killed and serving again"),
+    "uplink": (
+        "bench.uplink",
+        "cuts and kills: positions lost and doubled, beside paho, a file queue",
+    ),
+    "backlog": ("bench.backlog", "bytes to the card; eight hours over 1 Mbit/s, live meanwhile"),
     "kills": ("bench.kills", "random kills in the whole system, and what must hold after them"),
 }
 _EXAMPLE: Final = "example: ./run bench open report --json"

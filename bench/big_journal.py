@@ -16,7 +16,7 @@ from matcher.core.board import Board, Order
 from matcher.core.commands import Command, EntryCame, Estimates, ManagerRequest
 from matcher.core.decide import decide
 from matcher.core.events import Candidate
-from matcher.core.requests import NEW
+from matcher.core.requests_incident import NEW
 from matcher.journal.journal import Decision, Journal
 from matcher.journal.schema import SCHEMA
 from protocol import dispatch

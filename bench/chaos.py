@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import invariants
+from bench.checker import Evidence, find_faults
 from bench.invariants import Journal
 from bench.options import Options
 from bench.strikes import KINDS, Strikes
@@ -103,9 +104,6 @@ class Chaos:
             self.world.check()
         await self.strikes.settle()
 
-    def _fault(self, what: str, text: str) -> None:
-        self.outcome.faults.setdefault(what, []).append(text)
-
     # --- afterwards ------------------------------------------------------------------------------
 
     async def _drain(self) -> Journal:
@@ -127,33 +125,22 @@ class Chaos:
         outcome, layout = self.outcome, self.world.layout
         journal.follow()
         outcome.orders, outcome.terms = journal.states(), journal.terms
-        stores = [self.folder / "stores" / f"{m.device}.db" for m in self.world.members]
+        evidence = Evidence(
+            journal=layout.journal,
+            stores={
+                m.device: self.folder / "stores" / f"{m.device}.db" for m in self.world.members
+            },
+            screens={crew.member.unit: crew.screen for crew in self.world.watched},
+            asked=self.world.asked,
+        )
+        outcome.faults = find_faults(evidence)
         for what, faults in (
-            ("lost orders", invariants.lost_orders(journal)),
-            ("double holdings", journal.double),
-            ("doubled requests", invariants.doubled_requests(journal, self.world.asked)),
-            ("open incidents", [f"{i} is open" for i in journal.open_incidents]),
-            ("shown twice", self._shown_twice()),
             ("never shown", self._never_shown()),
-            ("numbers taken twice", invariants.delivered_twice(layout.journal)),
-            ("logbooks", invariants.gaps(layout.journal, stores)),
             ("crashes", self._crashes()),
             ("verify", await self._verify()),
         ):
-            for text in faults:
-                self._fault(what, text)
-
-    def _shown_twice(self) -> list[str]:
-        return [
-            f"{crew.member.unit}: order {order} revision {revision} came new {count} times"
-            for crew in self.world.watched
-            for (order, revision), count in crew.screen.showings.items()
-            if count > 1
-        ] + [
-            f"{crew.member.unit}: {text}"
-            for crew in self.world.watched
-            for text in crew.screen.went_back
-        ]
+            if faults:
+                outcome.faults[what] = faults
 
     def _never_shown(self) -> list[str]:
         """Orders that a terminal journaled as shown, and no officer saw."""

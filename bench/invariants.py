@@ -1,14 +1,15 @@
-"""What must hold after any kills, read from what is on disk: the journal and the terminals' stores.
+"""Orders and requests after any faults, followed in the journal as it grows.
 
 Written apart from the core's own bookkeeping: events are counted here by the words of the wire
 contract, so that a mistake in `apply` does not excuse itself. Each check returns faults in words.
+The whole check of a world is bench/checker.py.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +19,11 @@ from matcher.core import events as ev
 from matcher.journal.journal import rows
 from protocol import entry as entries
 from protocol.entry import Delivered, EntryKind
-from protocol.order import OPEN, OrderState, OrderStep, advance
+from protocol.order import OPEN, IllegalStep, OrderState, OrderStep, advance
 
 UNDELIVERED_MS_MAX: Final = 20_000  # no kill takes a part away for so long
 _PLACES: Final = ("assign", "backup")
 _WANTS_REASON: Final = (OrderStep.EXPIRE, OrderStep.CANCEL, OrderStep.SUPERSEDE, OrderStep.DECLINE)
-N_BITS: Final = 32  # of the entry's number in a terminal's store
-N_MASK: Final = (1 << N_BITS) - 1
 
 
 @dataclass(slots=True)
@@ -104,7 +103,10 @@ class Journal:
 
     def _step(self, event: ev.OrderStepped) -> None:
         order, step = self.orders[event.order], OrderStep(event.step)
-        order.state, order.last_ms = advance(order.state, step), event.at_ms
+        try:
+            order.state, order.last_ms = advance(order.state, step), event.at_ms
+        except IllegalStep as illegal:
+            self.double.append(f"order {event.order}: {illegal}")
         order.attached = order.attached or event.attached
         order.was_delivered = order.was_delivered or step in (OrderStep.DELIVER, OrderStep.ACCEPT)
         if step in _WANTS_REASON:
@@ -123,7 +125,7 @@ class Journal:
                 self.double.append(f"{one.incident} place {one.slot}: held by {name} and {changed}")
 
 
-def lost_orders(journal: Journal) -> list[str]:
+def lost_orders(journal: Journal, patience_ms: int = UNDELIVERED_MS_MAX) -> list[str]:
     """Orders that ended nowhere: undelivered, closed without a reason, or still open."""
     faults = []
     for name, order in journal.orders.items():
@@ -132,7 +134,7 @@ def lost_orders(journal: Journal) -> list[str]:
             faults.append(f"{what}: still {order.state}")
         elif not order.was_delivered and order.reason is None:
             faults.append(f"{what}: {order.state} without delivery and without a reason")
-        elif not order.was_delivered and order.last_ms - order.issued_ms > UNDELIVERED_MS_MAX:
+        elif not order.was_delivered and order.last_ms - order.issued_ms > patience_ms:
             faults.append(f"{what}: {order.state} undelivered, while everything was up again")
     return faults
 
@@ -149,18 +151,6 @@ def doubled_requests(journal: Journal, asked: Mapping[str, str | None]) -> list[
     return faults + [f"incident {i}: nobody asked for it" for i in sorted(made - wanted)]
 
 
-def delivered_twice(path: Path) -> list[str]:
-    """A dispatch number that a terminal kept twice, by the entries in the journal."""
-    seen: Counter[tuple[bytes, int, int, str]] = Counter()
-    for logbook, body in delivered_entries(path):
-        seen[logbook, body.term, body.counter, body.outcome] += 1
-    return [
-        f"logbook {logbook.hex()[:8]}: number {term}/{counter} {outcome} {count} times"
-        for (logbook, term, counter, outcome), count in seen.items()
-        if count > 1
-    ]
-
-
 def delivered_entries(path: Path) -> Iterable[tuple[bytes, Delivered]]:
     """(logbook, body) of all `delivered` entries at the centre."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
@@ -171,45 +161,3 @@ def delivered_entries(path: Path) -> Iterable[tuple[bytes, Delivered]]:
         body = entries.decode(data).body
         assert isinstance(body, Delivered)
         yield logbook, body
-
-
-def gaps(path: Path, stores: Sequence[Path]) -> list[str]:
-    """Logbooks at the centre: without a gap, not held, and the same chain as on the terminal."""
-    faults = []
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
-        for (reason,) in db.execute("SELECT reason FROM quarantine"):
-            faults.append(f"quarantine: a batch refused as {reason}")
-        books = db.execute("SELECT logbook, n, head, is_held, spans FROM logbook").fetchall()
-        known = {book for book, _, _, _, _ in books}
-        for book, n, _, is_held, spans in books:
-            name = f"logbook {book.hex()[:8]}"
-            numbers = [r[0] for r in db.execute(
-                "SELECT n FROM entry WHERE logbook = ? ORDER BY n", (book,))]  # fmt: skip
-            if is_held:
-                faults.append(f"{name}: held as a twin")
-            if numbers != list(range(1, n + 1)):
-                faults.append(f"{name}: {len(numbers)} entries, contiguous to {n}, spans {spans!r}")
-        for store in stores:
-            faults += _differs(store, known, db)
-    return faults
-
-
-def _differs(store: Path, known: set[bytes], centre: sqlite3.Connection) -> list[str]:
-    """Where the entries of a terminal's newest logbook are not those that the centre has."""
-    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
-        seq, book = db.execute("SELECT seq, id FROM book ORDER BY seq DESC LIMIT 1").fetchone()
-        own = {
-            n & N_MASK: data
-            for n, data in db.execute("SELECT id, data FROM entry WHERE id > ?", (seq << N_BITS,))
-        }
-    if book not in known:
-        return [f"{store.name}: logbook {book.hex()[:8]} never came to the centre"]
-    found = centre.execute("SELECT n, data FROM entry WHERE logbook = ?", (book,)).fetchall()
-    faults = [
-        f"{store.name}: entry {n} is {'another' if n in own else 'gone'} on the terminal"
-        for n, data in found
-        if own.get(n) != data
-    ]
-    if len(found) > len(own):
-        faults.append(f"{store.name}: {len(own)} entries, {len(found)} of them at the centre")
-    return faults

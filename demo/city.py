@@ -52,12 +52,25 @@ def metres(point: Point) -> tuple[float, float]:
     )
 
 
-def district(point: Point) -> int:
-    """Number 1..12, west to east, south to north."""
-    east_m, north_m = metres(point)
-    column = min(DISTRICTS[0] - 1, max(0, int(east_m / SIDE_M * DISTRICTS[0])))
-    row = min(DISTRICTS[1] - 1, max(0, int(north_m / SIDE_M * DISTRICTS[1])))
-    return row * DISTRICTS[0] + column + 1
+def districts() -> dict[str, object]:
+    """GeoJSON for the centre's statistics: 1 to 12, west to east, south to north."""
+    columns, rows = DISTRICTS
+    east_m, north_m = SIDE_M / columns, SIDE_M / rows
+    features: list[object] = []
+    for row in range(rows):
+        for column in range(columns):
+            west, south = column * east_m, row * north_m
+            corners = [(west, south), (west + east_m, south), (west + east_m, south + north_m),
+                       (west, south + north_m), (west, south)]  # fmt: skip
+            ring = [[lon, lat] for lat, lon in (place(*corner) for corner in corners)]
+            features.append(
+                {
+                    "type": "Feature",
+                    "properties": {"district": str(row * columns + column + 1)},
+                    "geometry": {"type": "Polygon", "coordinates": [ring]},
+                }
+            )
+    return {"type": "FeatureCollection", "features": features}
 
 
 def posts(count: int, rng: random.Random) -> list[Node]:

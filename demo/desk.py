@@ -35,10 +35,18 @@ class Picture:
     alerts: dict[str, m.Alert] = field(default_factory=dict)
     statistics: m.Statistics | None = None
     attended: set[str] = field(default_factory=set)
+    reached: dict[str, str] = field(default_factory=dict)  # order that was on scene -> incident
     first_position_ms: int | None = None  # boot-time clock
 
     def open_incidents(self) -> list[m.IncidentState]:
         return [i for i in self.incidents.values() if i.state not in ("cleared", "cancelled")]
+
+    def whole_order(self) -> str | None:
+        """The first order that was on scene and whose incident is cleared."""
+        for order, incident in self.reached.items():
+            if self.incidents[incident].state == "cleared":
+                return order
+        return None
 
     def take(self, topic: str, payload: bytes, now_ms: int) -> None:
         """One update; an empty payload clears a retained topic and says nothing new."""
@@ -63,6 +71,9 @@ class Picture:
     def _see_arrivals(self) -> None:
         """Attended: a unit on scene whose own verified position is at the place."""
         for incident in self.incidents.values():
+            for one in incident.units:
+                if one.state is OrderState.ON_SCENE:
+                    self.reached.setdefault(one.order, incident.id)
             if incident.id in self.attended:
                 continue
             for one in incident.units:

@@ -9,6 +9,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.city import districts
+
 FLEET = "demo"
 DESK, CALLER = "d01-desk", "d01-shell"
 
@@ -86,6 +88,7 @@ class Layout:
 
     def write_settings(self) -> None:
         self.matcher_config.write_text(_matcher(self.port))
+        self.matcher_config.with_name("districts.geojson").write_text(json.dumps(districts()))
         for name in (DESK, CALLER):
             self.manager_config(name).write_text(_manager(name, self.port))
         for member in fleet():
@@ -132,7 +135,8 @@ def _matcher(port: int) -> str:
         f'[broker]\nhost = "localhost"\nport = {port}\nbackoff_cap_s = 1.0\n'
         "handshake_interval_s = 0.1\n[files]\n"
         'keys = "../authority/centre"\nidentities = "../authority/centre"\n'
-        f'journal = "../journal.db"\nbroker = "../broker"\n{units}'
+        f'journal = "../journal.db"\nbroker = "../broker"\ndistricts = "districts.geojson"\n'
+        f"{units}"
     )
 
 

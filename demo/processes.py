@@ -63,7 +63,7 @@ class Processes:
 
     def __init__(self, folder: Path, environment: dict[str, str] | None = None) -> None:
         self._folder = folder
-        self._environment = {**os.environ, **(environment or {})}
+        self.environment = {**os.environ, **(environment or {})}
         self.all: dict[str, Running] = {}
 
     async def start(self, name: str, argv: list[str], on_line: LineTaker | None = None) -> Running:
@@ -94,7 +94,7 @@ class Processes:
         process = await asyncio.create_subprocess_exec(
             *running.argv,
             cwd=running.cwd,
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
             stdout=subprocess.PIPE if piped else log,
             stderr=log,

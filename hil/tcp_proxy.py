@@ -7,13 +7,14 @@
         proxy.heal()
 
 `up` is client to target, `down` the way back. A fault holds for present and later connections
-until `heal()`; `cut`, `half_open` and `flip_bit` happen once. A black hole loses bytes for ever;
-`stall` holds them as a network outage does, where TCP sends them again later. Used by tests and
-demo; command line: hil/proxy_command.py.
+until `heal()`; `cut`, `half_open`, `flip_bit` and `after_bytes` happen once. A black hole loses
+bytes for ever; `stall` holds them as a network outage does, where TCP sends them again later. Used
+by tests and demo; command line: hil/proxy_command.py.
 """
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -129,6 +130,17 @@ class TcpProxy:
     def flip_bit(self, byte: int, bit: int = 0, *, up: bool = True) -> None:
         """Turns one bit over, once: in the `byte`th byte from now in that direction (0: next)."""
         (self.up if up else self.down).flip(byte, bit)
+
+    def after_bytes(self, count: int, then: Callable[[], None], *, up: bool = True) -> None:
+        """Calls `then`, once, when `count` more bytes have passed in that direction.
+
+        The byte is met exactly: `proxy.after_bytes(n, proxy.cut)` resets in the midst of a packet.
+        """
+        (self.up if up else self.down).after_bytes(count, then)
+
+    def retarget(self, port: int, host: str = LOOPBACK) -> None:
+        """Later connections go there: another host has taken the address."""
+        self._target = (host, port)
 
     def half_open(self, told: Side = "target") -> None:
         """Forgets every connection: `told` sees a reset, the other side nothing, ever."""

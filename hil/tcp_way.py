@@ -33,6 +33,7 @@ class Way:
         self._stalled = False
         self._changed = asyncio.Event()
         self._flips: list[tuple[int, int]] = []  # bytes until it, bit
+        self._trigger: tuple[int, Callable[[], None]] | None = None  # bytes until it, what then
         self._free_at_s = 0.0
 
     @property
@@ -55,7 +56,12 @@ class Way:
         self.black_hole, self.delay_s = False, 0.0
         self.bytes_per_s = self.dribble = None
         self._flips.clear()
+        self._trigger = None
         self.stalled = False
+
+    def after_bytes(self, count: int, then: Callable[[], None]) -> None:
+        """Calls `then` once, as soon as exactly `count` more bytes have gone out."""
+        self._trigger = (max(1, count), then)
 
     def flip(self, byte: int, bit: int) -> None:
         """Turns `bit` over in the `byte`th byte that passes from now on (0: the next)."""
@@ -79,6 +85,8 @@ class Way:
 
     def next_piece(self, data: bytes) -> bytes:
         """As much as goes out in one write now."""
+        if self._trigger is not None:
+            data = data[: self._trigger[0]]
         if self.dribble:
             return data[: self.dribble[0]]
         if self.bytes_per_s is not None:
@@ -86,13 +94,22 @@ class Way:
         return data
 
     async def after(self, piece_bytes: int) -> None:
-        """Waits as long as `piece_bytes` occupy the line."""
+        """Waits as long as `piece_bytes` occupy the line; then what was to happen after them."""
+        self._pull_trigger(piece_bytes)
         if self.dribble:
             await asyncio.sleep(self.dribble[1])
         if self.bytes_per_s is not None:
             now_s = asyncio.get_running_loop().time()
             self._free_at_s = max(now_s, self._free_at_s) + piece_bytes / self.bytes_per_s
             await asyncio.sleep(self._free_at_s - now_s)
+
+    def _pull_trigger(self, piece_bytes: int) -> None:
+        if self._trigger is None:
+            return
+        left, then = self._trigger[0] - piece_bytes, self._trigger[1]
+        self._trigger = (left, then) if left > 0 else None
+        if self._trigger is None:
+            then()
 
     def flipped(self, piece: bytes) -> bytes:
         """The piece with the bits turned over that are due in it."""

@@ -11,11 +11,15 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from matcher.board_task import BoardTask
+from matcher.broker.guard import make_guard
 from matcher.centre_keys import CentreKeys
 from matcher.core.commands import Begin, Tick
 from matcher.core.decide import next_deadline_ms, short_incidents
 from matcher.core.events import Event, UnitSpec
 from matcher.core.positions import PositionBook
+from matcher.districts_file import load_districts
+from matcher.documents_task import DocumentsTask, Ports
 from matcher.engine import Engine
 from matcher.identities_task import IdentitiesTask
 from matcher.ingest import Ingest
@@ -29,8 +33,11 @@ from matcher.position_task import PositionTask, load_floors
 from matcher.publisher import Publisher
 from matcher.refusals import Refusals
 from matcher.registry import Registry
+from matcher.reminder import Reminder
+from matcher.retention_task import RetentionTask
 from matcher.sessions import Sessions, load_sessions
 from matcher.settings import MatcherSettings
+from matcher.statistics_live import LiveStatistics
 from runtime.faults import ConfigFault, StoreFull
 from runtime.log import Log, get_log
 from runtime.service import Service, run_daemon
@@ -76,16 +83,36 @@ class Centre:
             self.engine, store.commit_now(load_chains), self.keys.receipt,
             self.link.send_receipt, self.refusals,
         )  # fmt: skip
+        self.guard = make_guard(
+            settings, self.engine, self.link, self._on_broker_healed, clock, log
+        )
         self.identities = IdentitiesTask(
-            settings.files.identities, settings.files.broker, settings.fleet, self.keys,
+            settings.files.identities, self.guard, settings.fleet, self.keys,
             self.engine, self._on_registry, log,
+        )  # fmt: skip
+        self.documents = DocumentsTask(
+            settings.files.identities, settings.files.requests, settings.fleet, self.keys,
+            settings.files.keys, store, self.engine,
+            Ports(
+                self.link.send_order, self.link.publish, self.identities.trust, self._registry,
+                lambda: self.outbox.load(self.engine.board, self._registry()),
+            ),
+            clock, log,
         )  # fmt: skip
         self.sessions = Sessions(
             store.commit_now(load_sessions), store, self.engine, self.logbooks,
-            self.keys.dispatch, self.link.send_order, self.identities.trust,
+            self.keys.dispatch, self.link.send_order, self.documents.trust,
             self.outbox.repeat_for,
         )  # fmt: skip
+        self.reminder = Reminder(self.sessions, store, self.engine, self._registry, log)
         self.position_task = PositionTask(self.book, store, settings.position_commit_ms / 1000, log)
+        self.logbooks.on_entries = self.documents.on_entries
+        self.sessions.on_birth = self.documents.on_birth
+        self.statistics = LiveStatistics(
+            self.engine, store, load_districts(settings.files.districts), settings.utc_offset_min,
+            log,
+        )  # fmt: skip
+        self.retention = RetentionTask(settings.retention, store, self.engine.now_ms, log)
         self._board_changed = asyncio.Event()
         self.registry: Registry | None = None
 
@@ -94,11 +121,13 @@ class Centre:
         store, engine = self.store, self.engine
         self.book.floors = store.commit_now(load_floors)
         await self.identities.take_first()
+        self.documents.take_first()
         registry = self._registry()
         self.position_task.reload(store.commit_now(_sealed_positions), registry)
         self.publisher = Publisher(
             engine, self.book, registry, self.keys.dispatch, self.link.publish,
-            self.refusals, self.service.clock, round(self.settings.statistics_s * 1000),
+            self.refusals, self.service.clock, self.statistics,
+            round(self.settings.statistics_s * 1000),
         )  # fmt: skip
         self.ingest = Ingest(
             registry, engine, self.book, self.logbooks, self.sessions,
@@ -108,6 +137,7 @@ class Centre:
         await engine.run(Begin(engine.now_ms(), self.settings.mode, self._units()))
         self.outbox.load(engine.board, registry)
         engine.listen(self._on_events)
+        self.statistics.begin()
 
     async def run(self) -> None:
         """Take over the fleet, then serve."""
@@ -120,8 +150,16 @@ class Centre:
                 tasks.create_task(self._tick(), name="tick")
                 tasks.create_task(self.outbox.run(), name="outbox")
                 tasks.create_task(self.publisher.run(), name="publisher")
+                board = BoardTask(self.settings.files.board, engine, self.log)
+                tasks.create_task(board.run(), name="board")
                 tasks.create_task(self.position_task.run(), name="positions")
+                tasks.create_task(self.retention.run(), name="retention")
                 tasks.create_task(self.identities.run(), name="identities")
+                if self.guard is not None:
+                    tasks.create_task(self.guard.run(), name="broker")
+                tasks.create_task(self.documents.run(), name="documents")
+                tasks.create_task(self.reminder.run(), name="reminder")
+                tasks.create_task(self.statistics.run(), name="statistics")
                 self.service.ready(f"term {engine.board.term}, {len(registry.terminals)} terminals")
         finally:
             # a replay of the journal must come to the same state
@@ -145,6 +183,10 @@ class Centre:
             self.book.forget(set(before.by_enrolment) - set(registry.by_enrolment))
             self.outbox.load(self.engine.board, registry)
 
+    def _on_broker_healed(self) -> None:
+        """What was published while it was broken may have reached nobody."""
+        self.publisher.show_all()
+
     def _on_events(self, events: Sequence[Event]) -> None:
         self.outbox.on_events(events, self._registry())
         self.publisher.on_events(events)
@@ -156,8 +198,11 @@ class Centre:
         async for event in self.link.events(progress.made):
             if event.is_new_connection:
                 await self.engine.settled()
+                self.documents.on_connection()
                 self.publisher.show_all()
                 self.outbox.repeat_all()
+                self.ingest.connected()
+                self.reminder.soon()
             elif event.is_own:
                 self.publisher.clear_ghost(event.topic)
             else:

@@ -1,4 +1,4 @@
-"""`outrider matcher replay|verify|explain|board`: questions to the journal, read-only."""
+"""`outrider matcher replay|verify|explain|board|statistics|audit`: questions to the journal."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import argparse
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from matcher import explain
+from matcher import audit_command, explain, statistics_command
 from matcher.board_text import board_html, board_text
-from matcher.core import events as ev
 from matcher.core.apply import apply
 from matcher.core.board import Board
-from matcher.journal.journal import Row, rows
+from matcher.evidence.audit import verify_audit
+from matcher.journal.journal import rows
 from matcher.journal.schema import SCHEMA
 from matcher.journal.verify import verify
 from matcher.settings import MatcherSettings
@@ -23,6 +22,10 @@ from runtime.faults import OutriderFault
 from runtime.settings import load
 from runtime.sqlite_file import open_reader
 
+_OPTIONS = {
+    "statistics": statistics_command.add_arguments,
+    "audit": audit_command.add_arguments,
+}
 _EXAMPLE = "example: outrider matcher explain o-1-17 --config /etc/outrider/matcher.toml"
 
 
@@ -32,6 +35,7 @@ def main(argv: list[str]) -> int:
     try:
         settings = load(args.config, MatcherSettings)
         reader = open_reader(settings.files.journal, SCHEMA)
+        args.settings, args.journal = settings, settings.files.journal
     except OutriderFault as fault:
         print(fault, file=sys.stderr)  # noqa: T201
         return 1
@@ -43,19 +47,24 @@ def main(argv: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("outrider matcher", epilog=_EXAMPLE)
-    verbs = parser.add_subparsers(required=True, metavar="replay|verify|explain|board")
+    verbs = parser.add_subparsers(required=True, metavar="replay|verify|explain|board|…")
     for name, do, text in (
         ("replay", _replay, "state hash from the journal"),
         ("verify", _verify, "chain and invariants of the journal"),
         ("explain", _explain, "why this unit"),
         ("board", _board, "the board as text or HTML"),
+        ("statistics", statistics_command.run, "the figures of a period"),
+        ("audit", audit_command.run, "the story of an incident, a unit or a person"),
     ):
         verb = verbs.add_parser(name, help=text, epilog=_EXAMPLE)
         verb.set_defaults(do=do)
         if name == "explain":
             verb.add_argument("order")
+            verb.add_argument("--lang", choices=("en", "zh"), default="en")
         if name == "board":
             verb.add_argument("--html", type=Path, metavar="FILE")
+        if name in _OPTIONS:
+            _OPTIONS[name](verb)
         verb.add_argument("--config", type=Path, required=True)
         verb.add_argument("--json", action="store_true")
     return parser
@@ -63,11 +72,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _out(text: str) -> None:
     sys.stdout.write(text + "\n")
-
-
-def _events(found: Iterator[Row]) -> Iterator[ev.Event]:
-    for row in found:
-        yield from row.decision().events
 
 
 def _board_of(reader: sqlite3.Connection) -> tuple[Board, int]:
@@ -87,24 +91,23 @@ def _replay(args: argparse.Namespace, reader: sqlite3.Connection) -> int:
 
 
 def _verify(args: argparse.Namespace, reader: sqlite3.Connection) -> int:
-    faults = verify(reader)
+    faults = verify(reader) + verify_audit(args.journal)
     if args.json:
         _out(json.dumps({"whole": not faults, "faults": faults}))
     else:
-        _out("\n".join(faults) or "whole: chain, decisions, holdings and logbooks agree")
+        _out("\n".join(faults) or "whole: chain, decisions, holdings, logbooks and look-ups agree")
     return 1 if faults else 0
 
 
 def _explain(args: argparse.Namespace, reader: sqlite3.Connection) -> int:
-    why = explain.find(_events(rows(reader)), args.order)
+    why = explain.find(rows(reader), args.order)
     if why is None:
         sys.stderr.write(f"order {args.order}: not in this journal; see `outrider matcher board`\n")
         return 1
     if args.json:
-        found = {"sentence": explain.sentence(why), "details": explain.details(why)}
-        _out(json.dumps(found, ensure_ascii=False))
+        _out(json.dumps(explain.as_json(why), ensure_ascii=False))
     else:
-        _out("\n".join([explain.sentence(why), *explain.details(why)]))
+        _out("\n".join([explain.sentence(why, args.lang), *explain.details(why)]))
     return 0
 
 

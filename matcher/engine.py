@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from matcher.centre_clock import CentreClock
 from matcher.core import events as ev
 from matcher.core.board import Board
 from matcher.core.commands import Command, EntryCame, ManagerRequest, Tick
-from matcher.core.decide import decide, needs
-from matcher.core.estimate import estimate
+from matcher.core.decide import decide, needs, wants_place
+from matcher.core.estimate import estimate, here_of
 from matcher.core.positions import PositionBook
 from matcher.journal.journal import Decision, Journal
 from runtime.clock import Clock
@@ -35,7 +36,7 @@ class Engine:
         self._journal, self._clock = journal, clock
         self._lock = asyncio.Lock()
         self._listeners: list[Listener] = []
-        self._last_ms = 0
+        self._time = CentreClock(clock, journal.newest_ms())
         self._full: StoreFull | None = None
         self._full_ms = 0
 
@@ -58,9 +59,8 @@ class Engine:
             return
 
     def now_ms(self) -> int:
-        """UTC that never runs back within this process: answer times survive a stepped clock."""
-        self._last_ms = max(self._last_ms, self._clock.utc_ms())
-        return self._last_ms
+        """UTC that never runs back: answer times survive a clock that is being set."""
+        return self._time.now_ms()
 
     async def run(
         self,
@@ -103,6 +103,9 @@ class Engine:
         """Travel times as they are now, for the incidents that the decision may look at."""
         if not isinstance(command, ManagerRequest | EntryCame | Tick):
             return command
+        if isinstance(command, EntryCame) and wants_place(command):
+            here = here_of(self.board, self.positions, command.enrolment, command.now_ms)
+            command = replace(command, here=here)
         found = tuple(
             estimate(self.board, self.positions, command.now_ms, incident, lat, lon)
             for incident, lat, lon in needs(self.board, command)

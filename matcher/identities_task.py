@@ -1,7 +1,7 @@
 """Takes a new identities document from its folder: journal first, then the broker's lists.
 
 The matcher's own key list changes in the same transaction as the journal; the broker's access list
-and revocation list follow it, written whole and replaced at once.
+and revocation list follow it (`matcher.broker`).
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from matcher.broker.guard import BrokerGuard
 from matcher.centre_keys import CentreKeys, Documents
-from matcher.core.access_list import access_list
 from matcher.core.commands import TakeIdentities
 from matcher.engine import Engine
 from matcher.registry import Registry
 from runtime.faults import ConfigFault, StoreFull
 from runtime.log import Log
-from runtime.store import atomic_write
 
-LOOK_S = 1.0
-_WATCHED = ("trust.cbor", "identities.cbor", "crl.pem")
+LOOK_S = 0.25
+_WATCHED = ("trust.cbor", "identities.cbor")
 
 
 class IdentitiesTask:
@@ -31,14 +30,14 @@ class IdentitiesTask:
     def __init__(
         self,
         folder: Path,
-        broker: Path | None,
+        guard: BrokerGuard | None,
         fleet: str,
         keys: CentreKeys,
         engine: Engine,
         on_change: Callable[[Registry], None],
         log: Log,
     ) -> None:
-        self._folder, self._broker, self._fleet, self._keys = folder, broker, fleet, keys
+        self._folder, self._guard, self._fleet, self._keys = folder, guard, fleet, keys
         self._engine, self._on_change, self._log = engine, on_change, log
         self._seen: tuple[float, ...] = ()
         self.documents: Documents | None = None
@@ -47,9 +46,11 @@ class IdentitiesTask:
         """At start; raises ConfigFault where the documents are missing or refused."""
         self._seen = self._stamps()
         await self._take(self._load())
+        if self._guard is not None:
+            self._guard.write_first()
 
     async def run(self) -> None:
-        """Look for a change once a second; a bad document is said and the last good one holds."""
+        """Look for a change; a bad document is said and the last good one holds."""
         while True:
             await asyncio.sleep(LOOK_S)
             stamps = self._stamps()
@@ -89,6 +90,10 @@ class IdentitiesTask:
                 "INSERT OR REPLACE INTO document VALUES ('identities', ?, ?)",
                 (document.version, message),
             )
+            db.execute(
+                "INSERT OR REPLACE INTO document VALUES ('trust', ?, ?)",
+                (documents.trust.version, documents.trust_message),
+            )
 
         command = TakeIdentities(
             self._engine.now_ms(), document.version, hashlib.sha256(message).digest(),
@@ -97,21 +102,9 @@ class IdentitiesTask:
         await self._engine.run(command, beside=keep)
         self.documents = documents
         self._on_change(registry)
-        self._write_lists(documents)
+        if self._guard is not None:
+            self._guard.take(documents.identities)
         self._log.info(
             "identities", version=document.version, terminals=len(registry.terminals),
             managers=len(registry.managers),
         )  # fmt: skip
-
-    def _write_lists(self, documents: Documents) -> None:
-        if self._broker is None:
-            return
-        crl = self._folder / "crl.pem"
-        if crl.exists():
-            _replace(self._broker / "crl.pem", crl.read_bytes())
-        _replace(self._broker / "acl", access_list(documents.identities).encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    if not path.exists() or path.read_bytes() != content:
-        atomic_write(path, content, 0o640)

@@ -27,6 +27,7 @@ from runtime.faults import StoreFault, StoreFull
 from runtime.log import Log
 
 REQUEST_BYTES_MAX = 16_384
+SETTLE_MS = 2_000  # terminals say within it whether this journal is an older copy
 _LINK_KINDS = frozenset({Kind.BIRTH, Kind.WILL})
 Reply = Callable[[str, bytes, rq.Reply], None]
 
@@ -49,6 +50,13 @@ class Ingest:
         self._engine, self._book = engine, book
         self._logbooks, self._sessions = logbooks, sessions
         self._reply, self._refusals, self._log = reply, refusals, log
+        self._begun_ms = engine.now_ms()
+        self._settled_ms: int | None = None
+
+    def connected(self) -> None:
+        """A connection of our own stands: the first one lets terminals speak."""
+        if self._settled_ms is None:
+            self._settled_ms = self._engine.now_ms() + SETTLE_MS
 
     async def take(self, topic: str, payload: bytes, *, retained: bool) -> None:
         """Never raises for what a peer sent; a full disk is said and the message repeated later."""
@@ -109,7 +117,7 @@ class Ingest:
             self._log.debug("will", terminal=peer.identity.name, boot=will.boot)
             return
         birth = session.decode_birth(opened.payload)
-        await self._sessions.welcome(peer, birth, self._engine.now_ms())
+        await self._sessions.welcome(peer, birth, self._engine.now_ms(), opened.kid)
 
     # --- managers ------------------------------------------------------------------------------
 
@@ -127,6 +135,7 @@ class Ingest:
         try:
             request = rq.decode_request(opened.payload)
             self._check(request, parsed, peer, now_ms)
+            self._check_restored(request)
         except Refused as refused:
             self._refuse(parsed, peer, opened.payload, refused, now_ms)
             raise
@@ -136,6 +145,8 @@ class Ingest:
                 raise Refused(Reason.REPLAYED, f"{request.request_id} was another request")
             self._reply(parsed.manager, peer.enrolment, rq.decode_reply(done.reply))
             return
+        if request.issued_ms < self._begun_ms and self._is_unsettled(now_ms):
+            return  # it may be done already, and we an older copy that lost it; it is repeated
         await self._engine.run(
             ManagerRequest(
                 now_ms,
@@ -144,6 +155,7 @@ class Ingest:
                 peer.identity.person or parsed.manager,
                 opened.payload,
                 (),
+                peer.identity.roles,
             )
         )
 
@@ -156,6 +168,16 @@ class Ingest:
             may = ", ".join(sorted(rq.ROLES_OF_VERB[verb]))
             raise Refused(Reason.WRONG_ROLE, f"{verb} needs one of: {may}")
         rq.check_times(request, now_ms)
+
+    def _is_unsettled(self, now_ms: int) -> bool:
+        return self._settled_ms is None or now_ms < self._settled_ms
+
+    def _check_restored(self, request: rq.Common) -> None:
+        """What was done since the copy is forgotten: an older request might be done twice."""
+        alerts = self._engine.board.alerts.values()
+        restored_ms = max((a.raised_ms for a in alerts if a.kind == "restored_journal"), default=0)
+        if request.issued_ms < restored_ms:
+            raise Refused(Reason.EXPIRED, "issued before the journal was restored; ask anew")
 
     def _refuse(
         self, parsed: RequestTopic, peer: Peer, payload: bytes, refused: Refused, now_ms: int

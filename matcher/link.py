@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import random
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ from runtime.send_queue import Lane
 
 CANARY_S: Final = 5.0
 CANARY_LOST_MS: Final = 15_000
+SING_AGAIN_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,16 @@ class Incoming:
     is_new_connection: bool = False
     is_own: bool = False  # retained on a topic that the matcher owns
     message: Message | None = None
+
+
+@dataclass(slots=True)
+class _Song:
+    """One proof of the access list under way."""
+
+    nonce: bytes
+    name: str
+    heard: set[str] = field(default_factory=set)
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class CanaryLost(Exception):
@@ -48,12 +61,16 @@ class CentreLink:
         self._log, self._clock = log, clock
         self._canary = topics.canary(fleet)
         self._heard_ms: int | None = None
+        self._song: _Song | None = None
+        self._songs = itertools.count(1)
+        self._fleet = fleet
         self._own_prefixes = tuple(t.rstrip("+") for t in topics.owned_by_matcher(fleet))
         lanes = [topics.all_terminals(fleet, "link"), topics.all_terminals(fleet, "logbook")]
         self._link = MqttLink(
             _link_settings(settings, settings.files.keys),
             subscriptions=[
                 (self._canary, 0),
+                (topics.list_canary(fleet, "+"), 0),
                 *((topic, 1) for topic in lanes),
                 (topics.all_terminals(fleet, "position"), 0),
                 (topics.all_requests(fleet), 1),
@@ -81,6 +98,36 @@ class CentreLink:
                 raise CanaryLost(f"{self._canary}: own message not back for {CANARY_LOST_MS} ms")
             self._link.publish(self._canary, now_ms.to_bytes(8, "big"), expiry_s=10)
 
+    @property
+    def is_connected(self) -> bool:
+        return self._link.is_connected
+
+    async def prove_list(self, name: str, patience_s: float) -> frozenset[str]:
+        """Which leaves of the list's canary came back: {name} is what should be.
+
+        The broker's list `name` lets us speak on that leaf and on no other, so `shut` comes back
+        only where there is no list. `shut` goes first: once `name` is heard, all is.
+        """
+        song = self._song = _Song(next(self._songs).to_bytes(8, "big"), name)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                while not song.is_over.is_set():
+                    for leaf in (topics.CANARY_SHUT, name):
+                        topic = topics.list_canary(self._fleet, leaf)
+                        self._link.publish(topic, song.nonce, expiry_s=10)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(SING_AGAIN_S):
+                            await song.is_over.wait()
+        return frozenset(song.heard)
+
+    def _hear(self, leaf: str, nonce: bytes) -> None:
+        self._heard_ms = self._clock.monotonic_ms()
+        song = self._song
+        if song is not None and nonce == song.nonce:
+            song.heard.add(leaf)
+            if leaf == song.name:
+                song.is_over.set()
+
     async def events(self, progress: Callable[[], None]) -> AsyncIterator[Incoming]:
         """New connections and messages in order; link trouble is logged by the link."""
         async for event in self._link.events():
@@ -91,7 +138,10 @@ class CentreLink:
                     yield Incoming(is_new_connection=True)
                 case Message(topic=topic) if topic == self._canary:
                     self._heard_ms = self._clock.monotonic_ms()
+                case Message(topic=topic, payload=payload) if topic.startswith(f"{self._canary}/"):
+                    self._hear(topic.removeprefix(f"{self._canary}/"), payload)
                 case Message(topic=topic, payload=payload, retain=retain):
+                    self._heard_ms = self._clock.monotonic_ms()  # behind ours, on a slow disk
                     is_own = topic.startswith(self._own_prefixes)
                     yield Incoming(topic, payload, retain, is_own=is_own, message=event)
                 case Disconnected() | ConnectFailed():

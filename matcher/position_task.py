@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from matcher.core.positions import PositionBook, Verified
+from matcher.journal.witnesses import changed_counts, keep_positions
 from matcher.registry import Registry
 from protocol import position as positions
 from protocol.refusal import Refused
@@ -50,8 +52,9 @@ class PositionTask:
             batch = self._book.take_waiting()
             if not batch:
                 continue
+            changed = changed_counts(batch, self._book.committed)
             try:
-                await self._store.commit(lambda db, batch=batch: _keep(db, batch))  # type: ignore[misc]
+                await self._store.commit(partial(_keep, batch=batch, changed=changed))
             except StoreFull as full:
                 self._log.limited("positions_not_kept", str(full), remedy="free space")
                 continue
@@ -59,7 +62,9 @@ class PositionTask:
             self.on_committed(list(batch))
 
 
-def _keep(db: sqlite3.Connection, batch: dict[bytes, Verified]) -> None:
+def _keep(
+    db: sqlite3.Connection, batch: dict[bytes, Verified], changed: list[tuple[bytes, Verified]]
+) -> None:
     db.executemany(
         "INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?, ?)",
         [
@@ -67,3 +72,4 @@ def _keep(db: sqlite3.Connection, batch: dict[bytes, Verified]) -> None:
             for enrolment, v in batch.items()
         ],
     )
+    keep_positions(db, changed)

@@ -18,6 +18,7 @@ from matcher.core.positions import PositionBook
 from matcher.engine import Engine
 from matcher.refusals import Refusals
 from matcher.registry import Registry
+from matcher.statistics_live import LiveStatistics
 from protocol import envelope, topics
 from protocol import request as rq
 from protocol.envelope import Kind, Signer
@@ -26,6 +27,8 @@ from runtime.clock import Clock
 
 UNIT_INTERVAL_MS = 1_000
 ALERT_INTERVAL_MS = 10_000
+LOUD_INTERVAL_MS = 2_000
+LOUD_ALERTS = frozenset({"sos_unacknowledged"})
 SWEEP_S = 0.1
 CLOSED_SHOWN_MS = 600_000  # for a desk that was away when it was closed
 
@@ -54,6 +57,7 @@ class Publisher:
         publish: Publish,
         refusals: Refusals,
         clock: Clock,
+        statistics: LiveStatistics,
         statistics_ms: int,
     ) -> None:
         self.registry = registry
@@ -65,6 +69,7 @@ class Publisher:
         self._freshness: dict[str, Freshness] = {}
         self._alert_due_ms: dict[str, int] = {}
         self._alert_repeats: dict[str, int] = {}
+        self._statistics = statistics
         self._statistics_ms, self._statistics_due_ms = statistics_ms, 0
         self.positions_taken = 0
 
@@ -83,7 +88,7 @@ class Publisher:
             if isinstance(event, ev.OrderStepped | ev.OrderOverdue):
                 order = self._board.orders[event.order]
                 incident, unit = order.incident, order.unit
-            if incident is not None:
+            if incident:  # a request that changed none says ""
                 incidents[incident] = None
             if unit is not None:
                 self._dirty.add(unit)
@@ -144,7 +149,8 @@ class Publisher:
 
     def _show_alert(self, alert_id: str) -> None:
         alert = self._board.alerts[alert_id]
-        self._alert_due_ms[alert_id] = self._clock.monotonic_ms() + ALERT_INTERVAL_MS
+        every_ms = LOUD_INTERVAL_MS if alert.kind in LOUD_ALERTS else ALERT_INTERVAL_MS
+        self._alert_due_ms[alert_id] = self._clock.monotonic_ms() + every_ms
         repeats = self._alert_repeats.get(alert_id, 0)
         self._alert_repeats[alert_id] = repeats + 1
         payload = views.alert(alert, repeats)
@@ -196,6 +202,6 @@ class Publisher:
         if monotonic_ms >= self._statistics_due_ms:
             self._statistics_due_ms = monotonic_ms + self._statistics_ms
             payload = views.statistics(
-                self._board, self._refusals.counts, self.positions_taken, now_ms
+                self._board, self._statistics, self._refusals.counts, self.positions_taken, now_ms
             )
             self._publish(topics.statistics(self._fleet), payload, retain=True)

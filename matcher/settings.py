@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from runtime.settings import Settings
 
@@ -23,12 +23,35 @@ class BrokerSettings(Settings):
 
 
 class FilesSettings(Settings):
-    """`keys` holds what the authority made for the centre; `broker` is written by the matcher."""
+    """`keys`, `identities`: what the authority made; the matcher writes `broker`, `requests`."""
 
     keys: Path = Path("/etc/outrider/centre")
     identities: Path = Path("/etc/outrider/centre")
     journal: Path = Path("/var/lib/outrider/journal.db")
     broker: Path | None = None
+    board: Path | None = None  # folder for board.txt and board.html, written each minute
+    districts: Path | None = None  # GeoJSON, for the statistics
+    requests: Path | None = None  # renewal requests of terminals, to be carried to the authority
+
+
+class RetentionSettings(Settings):
+    """Days that the journal keeps things, counted from receipt; `hold` names orders of which
+    nothing goes (docs/evidence.md)."""
+
+    track_full_days: Annotated[int, Field(ge=1, le=36500)] = 30
+    track_minute_days: Annotated[int, Field(ge=1, le=36500)] = 365
+    health_days: Annotated[int, Field(ge=1, le=36500)] = 90
+    witness_days: Annotated[int, Field(ge=1, le=36500)] = 365
+    quarantine_days: Annotated[int, Field(ge=1, le=36500)] = 365
+    quarantine_max: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    sweep_s: Annotated[float, Field(ge=1, le=86400)] = 3600.0
+    hold: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _thins_before_it_drops(self) -> Self:
+        if self.track_minute_days < self.track_full_days:
+            raise ValueError("track_minute_days must not be less than track_full_days")
+        return self
 
 
 class UnitSettings(Settings):
@@ -45,10 +68,12 @@ class MatcherSettings(Settings):
 
     fleet: Name
     name: Name = "matcher"
-    mode: Literal["auto", "recommend"] = "recommend"
+    mode: Literal["by_priority", "recommend", "auto_veto", "auto"] = "by_priority"
     broker: BrokerSettings = BrokerSettings()
     files: FilesSettings = FilesSettings()
     unit: tuple[UnitSettings, ...] = ()
+    retention: RetentionSettings = RetentionSettings()
     position_commit_ms: Annotated[int, Field(ge=10, le=1000)] = 100
+    utc_offset_min: Annotated[int, Field(ge=-840, le=840)] = 480  # of the local day and hour
     statistics_s: Annotated[float, Field(ge=0.2, le=60)] = 5.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -7,11 +7,16 @@ from collections.abc import Mapping
 
 from matcher.core.board import Alert, Board, Incident, Order, Unit
 from matcher.core.estimate import newest_of, shown_of
+from matcher.core.events import Candidate
+from matcher.core.exercise import marked
 from matcher.core.positions import LOST_EXTRA_MS, PositionBook, Verified
+from matcher.core.sos_desk import state_of
+from matcher.core.visibility import is_open
+from matcher.statistics_live import LiveStatistics
 from matcher.texts import alert_title
 from protocol import managers as m
 from protocol.instant import iso
-from protocol.order import OrderState
+from protocol.order import OrderKind, OrderState
 from protocol.refusal import Reason
 from protocol.words import Freshness, Status, UnitKind, bits_to_flags
 
@@ -105,15 +110,46 @@ def incident(board: Board, one: Incident) -> bytes:
             times=_times(one),
             revision=one.revision,
             waiting_reason=one.waits,
+            recommended=tuple(_recommended(c, at) for at, c in enumerate(one.recommended, 1)),
+            sends_at=None if one.due_ms is None else iso(one.due_ms),
+            rule_stopped=one.stopped,
             disposition=one.disposition,
+            exercise=one.exercise,
+            sos=_sos(board, one),
         )
+    )
+
+
+def _sos(board: Board, one: Incident) -> m.IncidentSos | None:
+    found = board.sos.get(one.incident)
+    if found is None:
+        return None
+    return m.IncidentSos(
+        state=state_of(board, found),  # type: ignore[arg-type]  # the same words
+        units=tuple(u for u in found.units if is_open(board.units[u])),
+        silent=found.silent,
+        acknowledged_by=found.acknowledged_by,
+        false_alarm_by=found.false_alarm_by,
     )
 
 
 def _unit_on_it(order: Order) -> m.IncidentUnit:
     eta_s = None if order.eta_ms is None else round(order.eta_ms / 1000)
     return m.IncidentUnit(
-        unit=order.unit, order=order.order, state=OrderState(order.state), eta_s=eta_s
+        unit=order.unit, order=order.order, kind=OrderKind(order.kind),
+        state=OrderState(order.state), eta_s=eta_s, attached=order.attached,
+    )  # fmt: skip
+
+
+def _recommended(candidate: Candidate, place: int) -> m.Recommended:
+    """`place`: 1 is the nearest of those that can be sent."""
+    eta_s, age_s = round(candidate.eta_ms / 1000), round(candidate.age_ms / 1000)
+    return m.Recommended(
+        unit=candidate.unit,
+        eta_s=eta_s,
+        why=f"no. {place} by travel time: {eta_s} s, {candidate.distance_m} m;"
+        f" position {age_s} s old",
+        why_zh=f"行程时间第 {place}:{eta_s} 秒,{candidate.distance_m} 米;位置 {age_s} 秒前",
     )
 
 
@@ -133,37 +169,32 @@ def alert(one: Alert, repeats: int) -> bytes:
             unit=one.unit,
             incident=one.incident,
             order=one.order,
-            text=f"{english}: {one.text}"[:400],
-            text_zh=f"{chinese}:{one.text}"[:400],
+            text=marked(f"{english}: {one.text}", exercise=one.exercise)[:400],
+            text_zh=marked(f"{chinese}:{one.text}", exercise=one.exercise)[:400],
             acknowledged_by=one.acknowledged_by,
             repeats=repeats,
         )
     )
 
 
-def statistics(board: Board, refused: Mapping[str, int], positions: int, now_ms: int) -> bytes:
-    """Counts, and order to on scene of the orders that got there."""
-    orders = board.orders.values()
-    times_s = sorted(
-        (o.times_ms[OrderState.ON_SCENE] - o.issued_ms) / 1000
-        for o in orders
-        if OrderState.ON_SCENE in o.times_ms
-    )
+def statistics(
+    board: Board, live: LiveStatistics, refused: Mapping[str, int], positions: int, now_ms: int
+) -> bytes:
+    """What is, what was since the journal's beginning, and the last day."""
+    p50_ms, p90_ms = live.response.percentile_ms(50), live.response.percentile_ms(90)
     return m.encode(
         m.Statistics(
             time=iso(now_ms),
-            open_incidents=len(board.open_incidents()),
+            open_incidents=len(board.open_ids),
             units_by_status=dict(Counter(Status(u.status).word for u in board.units.values())),
-            orders_by_state=dict(Counter(OrderState(o.state) for o in orders)),
+            orders_by_state={OrderState(s): n for s, n in live.orders_by_state.items() if n},
             refused={Reason(reason): count for reason, count in refused.items()},
             positions=positions,
-            response_s=m.ResponseTimes(p50=_share(times_s, 0.5), p90=_share(times_s, 0.9)),
+            response_s=m.ResponseTimes(p50=_seconds(p50_ms), p90=_seconds(p90_ms)),
+            day=live.day(now_ms),
         )
     )
 
 
-def _share(ordered: list[float], share: float) -> float | None:
-    """Nearest-rank percentile."""
-    if not ordered:
-        return None
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+def _seconds(duration_ms: int | None) -> float | None:
+    return None if duration_ms is None else duration_ms / 1000

@@ -152,7 +152,9 @@ class State(_Strict):
     fix: dict[str, Any] | None
     orders: tuple[dict[str, Any], ...]
     messages: tuple[dict[str, Any], ...] = ()
+    silent: bool = False  # an SOS was raised in silence: nothing sounds or lights up
     refused: dict[str, int]
+    store: dict[str, int] = {}  # bytes a day, after the first minute
 
 
 FromClient: TypeAlias = Annotated[

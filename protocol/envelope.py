@@ -50,6 +50,8 @@ class Kind(StrEnum):
     PICTURE = "picture"
     ENROL = "enrol"
     EVIDENCE = "evidence"
+    RENEWAL = "renewal"
+    CERTIFICATE = "certificate"
 
 
 DOCUMENT_KINDS: Final = frozenset({Kind.TRUST, Kind.IDENTITIES, Kind.CONFIGURATION, Kind.CODEBOOK})

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from protocol import cbor, envelope
 from protocol.envelope import Kind
 from protocol.fields import many, maybe, octets, plain, record, text, time_ms, uint, word
-from protocol.keys import VerifyKey
+from protocol.keys import VerifyKey, kid_of
 from protocol.names import common_name
 from protocol.refusal import Reason, Refused
 
+KeyFor: TypeAlias = Callable[[Kind, bytes], VerifyKey | None]
 DOCUMENT_BYTES_MAX: Final = 1 << 20
 LAST_GOOD_MS: Final = 72 * 3_600_000  # an absent authority does not stop dispatch
 
@@ -55,6 +56,7 @@ ROLE_OF_KIND: Final = {
     Kind.IDENTITIES: Role.ENROLMENT,
     Kind.CONFIGURATION: Role.CONFIGURATION,
     Kind.CODEBOOK: Role.CONFIGURATION,
+    Kind.CERTIFICATE: Role.ENROLMENT,
 }
 
 
@@ -107,18 +109,27 @@ class Trust:
     def key_for(self, kind: Kind, kid: bytes, now_ms: int | None) -> VerifyKey | None:
         """The role key that may seal `kind`; `now_ms` None: no trusted time yet, dates not asked.
 
-        A key holds LAST_GOOD_MS past its end, so that an absent authority does not stop dispatch.
+        A role's newest key holds LAST_GOOD_MS past its end, so that an absent authority does not
+        stop dispatch; one that has a successor ends when it says.
         """
         role = ROLE_OF_KIND.get(kind)
-        for one in self.role_keys:
-            key = VerifyKey(one.public_key)
-            if one.role is role and key.kid == kid and _holds(one, now_ms):
-                return key
+        grace_ms = LAST_GOOD_MS  # the last one listed of a role is its newest
+        for one in reversed(self.role_keys):
+            if one.role is not role:
+                continue
+            if kid_of(one.public_key) == kid and _holds(one, now_ms, grace_ms):
+                return VerifyKey(one.public_key)
+            grace_ms = 0
         return None
 
+    def has_ended(self, kind: Kind, kid: bytes, now_ms: int | None) -> bool:
+        """Whether `kid` may seal `kind` by its role, but not at `now_ms`: for the exact reason."""
+        is_listed = self.key_for(kind, kid, None) is not None
+        return is_listed and self.key_for(kind, kid, now_ms) is None
 
-def _holds(key: RoleKey, now_ms: int | None) -> bool:
-    return now_ms is None or key.not_before_ms <= now_ms <= key.not_after_ms + LAST_GOOD_MS
+
+def _holds(key: RoleKey, now_ms: int | None, grace_ms: int) -> bool:
+    return now_ms is None or key.not_before_ms <= now_ms <= key.not_after_ms + grace_ms
 
 
 _identity = record(

@@ -10,21 +10,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
-from protocol.order import OrderState
+from protocol.figures import PeriodFigures
+from protocol.json_fields import Code, Count, Lat, Lon, Measure, Name, Time
+from protocol.json_fields import Model as _Model
+from protocol.order import OrderKind, OrderState
 from protocol.refusal import Reason, Refused
 from protocol.words import FIX_FLAGS, Freshness, Status, UnitKind
 
-Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,31}$")]
-Code: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
-Time: TypeAlias = Annotated[
-    str,
-    Field(
-        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
-        json_schema_extra={"format": "date-time"},
-    ),
-]
 STATUS_WORDS: Final = tuple(status.word for status in Status)
 
 
@@ -45,18 +39,9 @@ StatusWord: TypeAlias = Annotated[
 FlagWord: TypeAlias = Annotated[
     str, _one_of(FIX_FLAGS), Field(json_schema_extra={"enum": list(FIX_FLAGS)})
 ]
-Lat: TypeAlias = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
-Lon: TypeAlias = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
-Measure: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count: TypeAlias = Annotated[int, Field(ge=0)]
-
 IncidentStateWord: TypeAlias = Literal[
     "pending", "assigned", "en_route", "on_scene", "cleared", "cancelled"
 ]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PointGeometry(_Model):
@@ -129,12 +114,23 @@ class IncidentPlan(_Model):
 
 
 class IncidentUnit(_Model):
-    """A unit with an order to this incident."""
+    """A unit with an order to this incident; kind `alert`: it only hears of it."""
 
     unit: Name
     order: Name
+    kind: OrderKind = OrderKind.ASSIGN
     state: OrderState
     eta_s: Count | None = None
+    attached: bool = Field(default=False, description="with them, without a place of the plan")
+
+
+class Recommended(_Model):
+    """One of the best for the next place, and why in a sentence."""
+
+    unit: Name
+    eta_s: Count
+    why: Annotated[str, Field(max_length=200)]
+    why_zh: Annotated[str, Field(max_length=200)]
 
 
 class IncidentTimes(_Model):
@@ -146,6 +142,16 @@ class IncidentTimes(_Model):
     on_scene: Time | None = None
     cleared: Time | None = None
     cancelled: Time | None = None
+
+
+class IncidentSos(_Model):
+    """An SOS's own life; only the desk closes it."""
+
+    state: Literal["raised", "acknowledged", "help_assigned", "resolved"]
+    units: tuple[Name, ...] = Field(default=(), description="crews in danger")
+    silent: bool = Field(default=False, description="do not call by radio")
+    acknowledged_by: Annotated[str, Field(max_length=64)] | None = None
+    false_alarm_by: Name | None = Field(default=None, description="the unit whose crew said so")
 
 
 class IncidentState(_Model):
@@ -165,7 +171,14 @@ class IncidentState(_Model):
     waiting_reason: Annotated[str, Field(max_length=200)] | None = Field(
         default=None, description="why it is short of its plan without an open offer"
     )
+    recommended: tuple[Recommended, ...] = ()
+    sends_at: Time | None = Field(
+        default=None, description="mode auto_veto: when the rule sends unless it is stopped"
+    )
+    rule_stopped: bool = False
     disposition: Code | None = None
+    exercise: bool = Field(default=False, description="played; shown as an exercise everywhere")
+    sos: IncidentSos | None = Field(default=None, description="null: it is no SOS")
 
 
 class Alert(_Model):
@@ -191,7 +204,7 @@ class ResponseTimes(_Model):
 
 
 class Statistics(_Model):
-    """Figures of the fleet since the matcher's start."""
+    """Figures of the fleet: now, since the journal's beginning, and of the last day."""
 
     time: Time
     open_incidents: Count
@@ -202,6 +215,11 @@ class Statistics(_Model):
     )
     positions: Count = Field(description="verified positions taken")
     response_s: ResponseTimes = ResponseTimes()
+    day: PeriodFigures | None = Field(
+        default=None,
+        description="incidents reported since the full hour 24 hours ago; null for a moment after"
+        " a start, while the journal's last day is read",
+    )
 
 
 _Shown = TypeVar("_Shown", UnitFeature, IncidentState, Alert, Statistics)

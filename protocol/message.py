@@ -12,12 +12,14 @@ from typing import Any, Final
 
 from protocol import (
     cbor,
+    configuration,
     dispatch,
     entry,
     envelope,
     identities,
     logbook,
     position,
+    renewal,
     request,
     session,
     topics,
@@ -33,9 +35,19 @@ from protocol.topics import RequestTopic
 _KINDS_OF_LANE: Final = {
     "position": frozenset({Kind.POSITION}),
     "logbook": frozenset({Kind.BATCH}),
-    "link": frozenset({Kind.BIRTH, Kind.WILL}),
+    "link": frozenset({Kind.BIRTH, Kind.WILL, Kind.RENEWAL}),  # a renewal travels in an entry
     "order": frozenset({Kind.DISPATCH, Kind.WELCOME, Kind.RECEIPT, Kind.ROSTER, Kind.PICTURE})
+    | {Kind.CERTIFICATE}
     | DOCUMENT_KINDS,
+}
+_NAMED: Final[dict[Kind, Callable[[bytes], Any]]] = {
+    Kind.BIRTH: session.decode_birth,
+    Kind.WILL: session.decode_will,
+    Kind.WELCOME: session.decode_welcome,
+    Kind.RECEIPT: logbook.decode_receipt,
+    Kind.CONFIGURATION: configuration.decode,
+    Kind.RENEWAL: renewal.decode_request,
+    Kind.CERTIFICATE: renewal.decode_certificate,
 }
 _REQUEST: Final = frozenset({Kind.REQUEST})
 _REPLY: Final = frozenset({Kind.REPLY})
@@ -88,14 +100,8 @@ def _expected(topic: str) -> tuple[frozenset[Kind], str, str]:
 def _payload(opened: Opened, fleet: str, verb: str) -> dict[str, Any]:
     found: dict[str, Any]
     match opened.kind:
-        case Kind.BIRTH:
-            found = named(session.decode_birth(opened.payload))
-        case Kind.WILL:
-            found = named(session.decode_will(opened.payload))
-        case Kind.WELCOME:
-            found = named(session.decode_welcome(opened.payload))
-        case Kind.RECEIPT:
-            found = named(logbook.decode_receipt(opened.payload))
+        case kind if kind in _NAMED:
+            found = named(_NAMED[kind](opened.payload))
         case Kind.DISPATCH:
             found = _dispatch(opened.payload)
         case Kind.REQUEST:

@@ -20,12 +20,14 @@ from protocol.request_verbs import (
     CancelIncident,
     CloseIncident,
     Common,
+    Exercise,
     Hold,
     LogOffUnit,
     LogOnUnit,
     Merge,
     PlaceOf,
     PlanOf,
+    PremiseNote,
     Reassign,
     ReleaseUnit,
     Reopen,
@@ -33,6 +35,7 @@ from protocol.request_verbs import (
     SendMessage,
     SetMode,
     SetStatus,
+    SosTest,
     Strict,
     Unmerge,
     Update,
@@ -44,22 +47,27 @@ AHEAD_MS_MAX: Final = 30_000
 Request: TypeAlias = Annotated[
     Report | Update | CancelIncident | Assign | Add | Reassign | ReleaseUnit | CloseIncident
     | Reopen | Merge | Unmerge | Hold | SetStatus | AnswerByVoice | SendMessage | Acknowledge
-    | SetMode | LogOnUnit | LogOffUnit,
+    | SetMode | LogOnUnit | LogOffUnit | PremiseNote | SosTest | Exercise,
     Field(discriminator="verb"),
 ]  # fmt: skip
 REQUEST: Final[TypeAdapter[Any]] = TypeAdapter(Request)
 VERBS: Final = (
     "report", "update", "cancel", "assign", "add", "reassign", "release", "close", "reopen",
     "merge", "unmerge", "hold", "status", "answer", "message", "acknowledge", "mode", "logon",
-    "logoff",
+    "logoff", "note", "sos-test", "exercise",
 )  # fmt: skip
 
 # Roles that may use a verb; tested over every pair.
 _DISPATCH: Final = frozenset({"dispatcher", "supervisor"})
-ROLES_OF_VERB: Final[dict[str, frozenset[str]]] = {
+_NOT_ALL: Final = {
     "report": frozenset({"intake"}) | _DISPATCH,
     "mode": frozenset({"supervisor"}),
-} | {verb: _DISPATCH for verb in VERBS if verb not in ("report", "mode")}
+    "exercise": frozenset({"supervisor"}),
+    "sos-test": frozenset({"technician", "supervisor"}),
+}
+ROLES_OF_VERB: Final[dict[str, frozenset[str]]] = {
+    verb: _NOT_ALL.get(verb, _DISPATCH) for verb in VERBS
+}
 
 
 class Reply(Strict):
@@ -73,6 +81,7 @@ class Reply(Strict):
     incident: str | None = None
     order: str | None = None
     message: str | None = None
+    note: str | None = None
     unit: str | None = None
     revision: int | None = None
     time_ms: int
@@ -139,12 +148,14 @@ __all__ = [
     "CancelIncident",
     "CloseIncident",
     "Common",
+    "Exercise",
     "Hold",
     "LogOffUnit",
     "LogOnUnit",
     "Merge",
     "PlaceOf",
     "PlanOf",
+    "PremiseNote",
     "Reassign",
     "ReleaseUnit",
     "Reopen",
@@ -154,6 +165,7 @@ __all__ = [
     "SendMessage",
     "SetMode",
     "SetStatus",
+    "SosTest",
     "Unmerge",
     "Update",
     "check_times",

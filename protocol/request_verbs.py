@@ -58,6 +58,7 @@ class Report(Common):
     channel: Literal["phone", "sms", "wechat", "web", "qr", "video", "taxi_button", "desk"] = "desk"
     by_radio: bool = False  # run by voice: no rule sends, no terminal is told
     at_ms: Annotated[int, Field(ge=0)] | None = None  # when it was reported, entered later
+    exercise: bool = False  # played: only units in the exercise go, and no figure counts it
 
 
 class CancelIncident(Common):
@@ -235,3 +236,37 @@ class SetMode(Common):
     priority: Annotated[int, Field(ge=1, le=4)]
     mode: Literal["recommend", "auto_veto", "auto"]
     veto_s: Annotated[int, Field(ge=1, le=60)] = 10
+
+
+class PremiseNote(Common):
+    """What crews should know of a place, unverified and for a time; or takes a note back."""
+
+    verb: Literal["note"] = "note"
+    place: PlaceOf | None = None
+    text: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    source: Annotated[str, Field(min_length=1, max_length=32)] = "desk"
+    days: Annotated[int, Field(ge=1, le=365)] = 90
+    remove: Name | None = None
+
+    @model_validator(mode="after")
+    def _is_one_or_the_other(self) -> Self:
+        is_new = self.place is not None and self.text is not None
+        if is_new == (self.remove is not None):
+            raise ValueError("give place and text, or remove")
+        return self
+
+
+class SosTest(Common):
+    """A technician tests a terminal's SOS: what it raises in the next minutes is marked a test."""
+
+    verb: Literal["sos-test"] = "sos-test"
+    terminal: Name
+    minutes: Annotated[int, Field(ge=1, le=10)] = 10
+
+
+class Exercise(Common):
+    """Puts a unit into the exercise: it is sent to exercises only; off: to live incidents only."""
+
+    verb: Literal["exercise"] = "exercise"
+    unit: Name
+    on: bool

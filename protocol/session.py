@@ -9,6 +9,7 @@ from protocol import cbor
 from protocol.fields import U32, maybe, octets, plain, record, time_ms, uint
 
 NONCE_BYTES: Final = 16
+NO_NONCE: Final = bytes(NONCE_BYTES)  # in a welcome: the centre knows no birth and asks for one
 
 _n = uint(U32)
 _digest = octets(32)

@@ -9,6 +9,7 @@ from protocol.names import Device, Fleet, name
 from protocol.refusal import Reason, Refused
 
 ROOT = "outrider/v1"
+CANARY_SHUT = "shut"  # no access list allows it
 
 TerminalLane = Literal["position", "logbook", "link", "order"]
 _LANES = ("position", "logbook", "link", "order")
@@ -69,9 +70,19 @@ def statistics(fleet: str) -> str:
     return f"{ROOT}/fleet/{fleet}/statistics"
 
 
+def trust(fleet: str) -> str:
+    """The newest trust document for managers' tools; the root sealed it, so anyone may check it."""
+    return f"{ROOT}/fleet/{fleet}/trust"
+
+
 def canary(fleet: str) -> str:
     """The matcher's message to itself: proof that its subscriptions deliver."""
     return f"{ROOT}/fleet/{fleet}/canary"
+
+
+def list_canary(fleet: str, leaf: str) -> str:
+    """The matcher to itself: `leaf` names the access list that allows it, or is CANARY_SHUT."""
+    return f"{canary(fleet)}/{leaf}"
 
 
 def owned_by_matcher(fleet: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ OutriderFault                exit 1   a restart may mend it
 │   ├── StoreFull                     no space: the caller's commit is undone, the store lives on
 │   ├── StoreBusy                     another process or a long read holds the file
 │   └── StoreBroken                   what is on disk is unknown: exit, re-read, verify
+│       └── StoreDamaged              what is on disk is not what was written: no restart mends it
 ├── PortLost                          the serial port is gone; `serial_port` opens it again
 └── LinkLost                          the broker or a local socket is gone; its owner reconnects
 
@@ -52,6 +53,10 @@ class StoreBusy(StoreFault):
 
 class StoreBroken(StoreFault):
     """Disk or file can no longer be trusted; every later call fails the same way."""
+
+
+class StoreDamaged(StoreBroken):
+    """What is on disk is not what was written; reading it again finds the same."""
 
 
 class PortLost(OutriderFault):

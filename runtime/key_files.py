@@ -120,6 +120,13 @@ def enrolment_of(certificate: x509.Certificate) -> bytes:
     return found
 
 
+def make_csr(key: Ed25519PrivateKey, common_name: str) -> bytes:
+    """A PKCS #10 request in DER: its signature shows that the asker holds `key`."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+    return builder.sign(key, None).public_bytes(serialization.Encoding.DER)
+
+
 def fingerprint_of(certificate: x509.Certificate) -> bytes:
     """SHA-256 of the certificate's DER."""
     return certificate.fingerprint(hashes.SHA256())

@@ -195,5 +195,10 @@ def start(level: str = "info", descriptor: int | None = None) -> BoundedHandler:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)  # libraries: only what went wrong
-    logging.getLogger(_ROOT).setLevel(level.upper())
+    set_level(level)
     return handler
+
+
+def set_level(level: str) -> None:
+    """From now on: `debug`, `info`, `warning` or `error`."""
+    logging.getLogger(_ROOT).setLevel(level.upper())

@@ -24,9 +24,10 @@ from typing import Final, NoReturn
 
 from runtime.backoff import Backoff
 from runtime.log import Log
+from runtime.mqtt_change import Change, say_goodbye
 from runtime.mqtt_connection import MqttConnection
 from runtime.mqtt_inbox import Inbox
-from runtime.mqtt_tls import Credentials, open_tls
+from runtime.mqtt_tls import Credentials, client_context, open_tls
 from runtime.mqtt_types import (
     Connected,
     ConnectFailed,
@@ -43,7 +44,6 @@ from runtime.mqtt_wire import subscription_list
 from runtime.resolver import Resolver
 from runtime.send_queue import Lane, Outgoing, SendQueue
 
-_GOODBYE_S: Final = 0.9
 _PACKET_HEAD_BYTES: Final = 32
 _BAD_TOPIC: Final = re.compile("[+#\0]")
 _TOPIC_BYTES_MAX: Final = 65_535
@@ -69,16 +69,12 @@ class MqttLink:
         are read too, without what we say there ourselves; `on_refused` gets the topic and reason
         of a message that the broker refused."""
         self.counters = LinkCounters()
-        self._settings = settings
         self._subscriptions = subscription_list(subscriptions, own_topics)
         self._make_will, self._check_peer, self._log = make_will, check_peer, log
         self._tell_refused = on_refused or (lambda _refusal: None)
-        self._backoff = Backoff(
-            settings.backoff_base_s, settings.backoff_cap_s, settings.handshake_interval_s, rng
-        )
-        self._resolver = Resolver(settings.host, settings.port)
+        self._rng, self._change = rng, Change()
+        self._use(settings)
         self._inbox = Inbox(settings.inbox_max, self._on_room, self._on_taken)
-        self._credentials = Credentials(settings, log)
         self._connection: MqttConnection | None = None
         self._queue: SendQueue | None = None
         self._number, self._taken = 0, 0  # of the newest connection; of the one its consumer knows
@@ -96,7 +92,7 @@ class MqttLink:
         try:
             while True:
                 delay_s = await self._one_connection()
-                await asyncio.sleep(delay_s)
+                await self._change.pause(delay_s)
         except Exception as cause:
             fault = cause
             raise
@@ -135,8 +131,7 @@ class MqttLink:
         if size_bytes > connection.packet_bytes_max or len(topic.encode()) > _TOPIC_BYTES_MAX:
             return self._dropped("too large")
         expires_s = None if expiry_s is None else asyncio.get_running_loop().time() + expiry_s
-        message = Outgoing(topic, payload, qos, retain, expires_s)
-        if not queue.put(message, lane, key or topic):
+        if not queue.put(Outgoing(topic, payload, qos, retain, expires_s), lane, key or topic):
             return self._dropped("queue full")
         connection.schedule()
         return True
@@ -151,6 +146,13 @@ class MqttLink:
             return
         if message.qos and connection.is_open:
             connection.puback(message.mid)
+
+    def reconnect(self, settings: LinkSettings | None = None) -> None:
+        """End this connection politely, make the next at once: certificate files are read again,
+        `settings` hold where given. Raises ConfigFault for files that cannot be used."""
+        if settings is not None:
+            client_context(settings)
+        self._change.ask(settings)
 
     # --- what a caller may know ------------------------------------------------------------------
 
@@ -185,6 +187,8 @@ class MqttLink:
     async def _one_connection(self) -> float:
         """Until it is over; returns the delay before the next."""
         loop = asyncio.get_running_loop()
+        if (wanted := self._change.take()) is not None:
+            self._use(wanted)
         context = self._credentials.context()
         try:
             connection = await self._connect(context)
@@ -192,28 +196,31 @@ class MqttLink:
             return self._failed(ended)
         self._backoff.connected(loop.time())
         try:
-            await connection.ended()
+            await self._change.until_over(connection, self._settings.address, self._log)
         except ConnectionEnded as ended:
             return self._ended(connection, ended)
         except asyncio.CancelledError:
-            await self._say_goodbye(connection)
+            await say_goodbye(connection, self._settings.address, self._log)
             raise
         finally:
             self._forget(connection)
         raise AssertionError("a connection ends with its reason")
+
+    def _use(self, settings: LinkSettings) -> None:
+        base_s, interval_s = settings.backoff_base_s, settings.handshake_interval_s
+        self._settings = settings
+        self._backoff = Backoff(base_s, settings.backoff_cap_s, interval_s, self._rng)
+        self._resolver = Resolver(settings.host, settings.port)
+        self._credentials = Credentials(settings, self._log)
 
     async def _connect(self, context: ssl.SSLContext) -> MqttConnection:
         settings = self._settings
         try:
             async with asyncio.timeout(settings.connect_timeout_s):
                 tls, certificate = await open_tls(
-                    settings,
-                    context,
-                    self._resolver,
-                    check_peer=self._check_peer,
-                    stage=self._set_stage,
-                    on_handshake=self._on_handshake,
-                )
+                    settings, context, self._resolver, check_peer=self._check_peer,
+                    stage=self._set_stage, on_handshake=self._on_handshake,
+                )  # fmt: skip
                 return await self._establish(tls, certificate)
         except TimeoutError as cause:
             raise ConnectionEnded(settings.address, *self._stage) from cause
@@ -266,13 +273,6 @@ class MqttLink:
         waiting = 0 if self._queue is None else len(self._queue)
         self.counters.dropped["connection lost"] += waiting + connection.inflight
         self._connection = self._queue = None
-
-    async def _say_goodbye(self, connection: MqttConnection) -> None:
-        try:
-            async with asyncio.timeout(_GOODBYE_S):
-                await connection.close()
-        except TimeoutError:
-            self._log.warning("mqtt_goodbye_unheard", broker=self._settings.address)
 
     # --- callbacks -------------------------------------------------------------------------------
 

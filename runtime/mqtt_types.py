@@ -33,6 +33,7 @@ class LinkReason(StrEnum):
     TAKEN_OVER = "taken over by a twin"
     CLOSED = "closed by the broker"
     PROTOCOL = "broker broke the protocol"
+    RENEWED = "closed by us, to connect anew"
 
 
 class ConnectionEnded(LinkLost):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from runtime.faults import StoreBroken, StoreBusy, StoreFault, StoreFull
+from runtime.faults import StoreBroken, StoreBusy, StoreDamaged, StoreFault, StoreFull
 
 BUSY_TIMEOUT_MS: Final = 5_000
 _PRIMARY: Final = 0xFF  # extended result codes keep the primary one in the low byte
@@ -43,6 +43,8 @@ class FileOptions:
     wal_pages: int = 1000  # checkpoint after so many: fewer, larger copies wear flash less
     busy_timeout_ms: int = BUSY_TIMEOUT_MS  # how long another process may hold the file
     exclusive: bool = False  # no other process, no -shm file that the kernel flushes each 30 s
+    size_bytes_max: int = 0  # the file grows no further: as a full disk; 0 for no limit
+    reserve_bytes: int = 0  # blocks held back for the moment when the disk is full
 
 
 def open_writer(path: Path, schema: Schema, options: FileOptions) -> sqlite3.Connection:
@@ -86,7 +88,7 @@ def check_file(connection: sqlite3.Connection, path: Path) -> None:
     with store_errors(path):
         found = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
     if found != "ok":
-        raise StoreBroken(path, "is damaged", found.replace("\n", " "), _RESTORE)
+        raise StoreDamaged(path, "is damaged", found.replace("\n", " "), _RESTORE)
 
 
 @contextlib.contextmanager
@@ -118,7 +120,7 @@ def store_fault(path: Path, cause: sqlite3.Error) -> StoreFault | None:
         case sqlite3.SQLITE_INTERRUPT:
             return StoreBusy(path, "the read took too long and was cut", name, "read less at once")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-            return StoreBroken(path, "is damaged", str(cause), _RESTORE)
+            return StoreDamaged(path, "is damaged", str(cause), _RESTORE)
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             remedy = "give this user write access to file and folder, or remount"
             return StoreBroken(path, "cannot be opened for writing", name, remedy)
@@ -166,6 +168,10 @@ def _configure(connection: sqlite3.Connection, options: FileOptions) -> None:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA secure_delete=FAST")  # Debian's default rewrites freed pages
+    if options.size_bytes_max:
+        page_bytes = int(connection.execute("PRAGMA page_size").fetchone()[0])
+        pages = options.size_bytes_max // page_bytes
+        connection.execute(f"PRAGMA max_page_count={pages}").fetchone()
     # the writer copies the log at half of this, between commits
     connection.execute(f"PRAGMA wal_autocheckpoint={2 * options.wal_pages}")
     size = options.wal_pages * (options.page_bytes + 24)

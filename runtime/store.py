@@ -20,6 +20,7 @@ from typing import Final, Self, TypeVar
 
 from runtime.clock import Clock, SystemClock
 from runtime.faults import StoreBroken, StoreBusy, StoreFull
+from runtime.reserve import Reserve
 from runtime.sqlite_file import FileOptions, Schema, check_file, open_reader, open_writer
 from runtime.store_job import Job
 from runtime.store_threads import Reader, Writer
@@ -31,7 +32,7 @@ CLOSE_TIMEOUT_S: Final = 4.0  # inside the 5 s that a daemon has to stop
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
-__all__ = ["FileOptions", "Schema", "Store", "Work", "atomic_write"]
+__all__ = ["FileOptions", "Schema", "Store", "Work", "append_synced", "atomic_write"]
 
 
 class Store:
@@ -50,15 +51,44 @@ class Store:
         self.path, self._schema = path, schema
         self._options, self._clock = options or FileOptions(), clock or SystemClock()
         self._lock = _lock(path)
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"), self._options.reserve_bytes)
         try:
-            connection = open_writer(path, schema, self._options)
+            connection = self._open()
         except BaseException:
             os.close(self._lock)
             raise
+        self._reserve.hold()
         self._writer = Writer(path, connection, self._options, self._clock)
         self._reader: Reader | None = None
+        self._grows = True
+        self.is_full, self.times_full = False, 0  # the newest commit; commits in all
         self._write_places = asyncio.Semaphore(WAITING_MAX)
         self._read_places = asyncio.Semaphore(WAITING_MAX)
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return open_writer(self.path, self._schema, self._options)
+        except StoreFull:
+            if not self._reserve.release():
+                raise
+            return open_writer(self.path, self._schema, self._options)
+
+    def use_reserve(self) -> bool:
+        """The disk is full: give up what was held back, and grow no more; whether that helps.
+
+        From now on new records take the pages of deleted ones, until `hold_reserve`.
+        """
+        was_growing, self._grows = self._grows, False
+        helps = self._reserve.release() or was_growing
+        if helps:
+            self._writer.let_grow(grows=False)
+        return helps
+
+    def hold_reserve(self) -> None:
+        """Hold it back again and grow, where there is plenty of room by now."""
+        if self._reserve.hold() and not self._grows:
+            self._grows = True
+            self._writer.let_grow(grows=True)
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +105,21 @@ class Store:
         await self._write_places.acquire()
         job = Job(work, asyncio.get_running_loop(), self._write_places.release)
         self._writer.put(job)
-        return await job.future()
+        try:
+            result = await job.future()
+        except StoreFull:
+            self.is_full, self.times_full = True, self.times_full + 1
+            raise
+        self.is_full = False
+        return result
+
+    async def has_room(self) -> bool:
+        """Try to write one page that changes nothing: whether a full disk has room again."""
+        try:
+            await self.commit(lambda c: c.execute(f"PRAGMA user_version={_version_of(c)}"))
+        except StoreFull:
+            return False
+        return True
 
     def commit_now(self, work: Work[T]) -> T:
         """As `commit`, blocking the caller: for start-up and for commands."""
@@ -111,6 +155,11 @@ class Store:
         """Bytes given to write calls for this file since it was opened (flash wear); None where
         the kernel does not count."""
         return self._writer.bytes_written()
+
+    @property
+    def bytes_to_disk(self) -> int | None:
+        """The same in the whole pages that the kernel has to write; 0 on a disk in memory."""
+        return self._writer.bytes_to_disk()
 
     def take_slowest_commit_ms(self) -> float:
         """The longest group since the last call: a worn card shows here first."""
@@ -149,6 +198,33 @@ def atomic_write(path: Path, data: bytes, mode: int = 0o600) -> None:
             raise StoreFull(path, "no space left", None, f"free space in {path.parent}") from cause
         remedy = "check the disk and that this user may write the folder"
         raise StoreBroken(path, "cannot be written", cause.strerror, remedy) from cause
+
+
+def append_synced(path: Path, data: bytes, from_byte: int, mode: int = 0o600) -> None:
+    """Write `data` at `from_byte` of a growing file, cutting off what lay beyond; then sync.
+
+    Blocks on the disk. Raises StoreFull, or StoreBroken naming the file and the reason.
+    """
+    try:
+        is_new = not path.exists()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, mode)
+        try:
+            os.ftruncate(descriptor, from_byte)
+            os.pwrite(descriptor, data, from_byte)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if is_new:
+            _sync_folder(path.parent)
+    except OSError as cause:
+        if cause.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StoreFull(path, "no space left", None, f"free space in {path.parent}") from cause
+        remedy = "check the disk and that this user may write the folder"
+        raise StoreBroken(path, "cannot be written", cause.strerror, remedy) from cause
+
+
+def _version_of(c: sqlite3.Connection) -> int:
+    return int(c.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _sync_folder(folder: Path) -> None:

@@ -62,7 +62,7 @@ AnyJob = Job[object]
 def refuse(jobs: Iterable[AnyJob], fault: StoreBroken) -> None:
     """Answer jobs that are not run any more."""
     for job in jobs:
-        job.error = StoreBroken(fault.place, fault.what, fault.value, fault.remedy)
+        job.error = type(fault)(fault.place, fault.what, fault.value, fault.remedy)
     answer(jobs)
 
 

@@ -21,6 +21,7 @@ from runtime.store_job import AnyJob, Job, answer, refuse
 GROUP_MAX: Final = 256  # commits in one transaction
 _PROGRESS_STEPS: Final = 20_000  # SQLite instructions between two looks at a read's deadline
 _TIDY_GROUPS: Final = 16  # groups between two looks at the size of the log
+_PAGES_MAX: Final = 1_073_741_823  # SQLite's own limit
 _NS_PER_MS: Final = 1_000_000
 
 T = TypeVar("T")
@@ -120,6 +121,10 @@ class Writer(Worker):
         self._connection = connection
         self._log_bytes_max = options.wal_pages * options.page_bytes
         self._slowest_ns, self._groups, self._tidied_at_bytes = 0, 0, 0
+        self._pages_max = options.size_bytes_max // options.page_bytes or _PAGES_MAX
+        self._may_copy_when_full = options.exclusive  # else a reader may hold the log
+        self._is_second_try = False
+        self._grows: bool | None = None  # what was asked for and is not done yet
         self._last_bytes: int | None = None
         super().__init__("store-writer", path, clock)
 
@@ -128,12 +133,24 @@ class Writer(Worker):
         self._last_bytes = self._last_bytes if counted is None else counted
         return self._last_bytes
 
+    def bytes_to_disk(self) -> int | None:
+        return _thread_bytes(self._thread.native_id, "write_bytes: ")
+
     def take_slowest_ms(self) -> float:
         slowest_ns, self._slowest_ns = self._slowest_ns, 0
         return slowest_ns / _NS_PER_MS
 
+    def let_grow(self, *, grows: bool) -> None:
+        """Before the next group: whether the file may take new pages.
+
+        Without growth only pages that were freed are written and copying the log needs no room.
+        """
+        self._grows = grows
+
     def handle(self, jobs: Sequence[AnyJob]) -> None:
         started_ns = self._clock.monotonic_ns()
+        if self._grows is not None:
+            self._limit(grows=self._grows)
         for is_read, group in itertools.groupby(jobs, lambda job: job.is_read):
             if is_read:
                 for job in group:
@@ -151,11 +168,25 @@ class Writer(Worker):
             return
         written = self.bytes_written() or 0
         if written - self._tidied_at_bytes >= self._log_bytes_max:
-            try:
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            except sqlite3.Error as cause:
-                self.fault_of(cause)  # full: the log still holds all; broken: the next call says so
+            self._copy_log()
             self._tidied_at_bytes = self.bytes_written() or 0
+
+    def _limit(self, *, grows: bool) -> None:
+        self._grows = None
+        pages = self._pages_max
+        try:
+            if not grows:
+                self._copy_log()
+                pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
+            self._connection.execute(f"PRAGMA max_page_count={pages}").fetchone()
+        except sqlite3.Error as cause:
+            self.fault_of(cause)
+
+    def _copy_log(self) -> None:
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as cause:
+            self.fault_of(cause)  # full: the log still holds all; broken: the next call says so
 
     def finish(self) -> None:
         self.bytes_written()
@@ -193,9 +224,20 @@ class Writer(Worker):
         if isinstance(fault, StoreFull) and len(group) > 1:
             for job in group:
                 self._commit([job])
+        elif isinstance(fault, StoreFull) and self._may_copy_when_full and not self._is_second_try:
+            self._try_again(group)
         else:
             for job in group:
                 job.error = fault
+
+    def _try_again(self, group: Sequence[AnyJob]) -> None:
+        """Once the log is copied into the file, its own blocks take the next transaction."""
+        self._is_second_try = True
+        try:
+            self._copy_log()
+            self._commit(group)
+        finally:
+            self._is_second_try = False
 
 
 class Reader(Worker):
@@ -226,10 +268,11 @@ class Reader(Worker):
             self._connection.close()
 
 
-def _thread_bytes(thread_id: int | None) -> int | None:
+def _thread_bytes(thread_id: int | None, name: str = "wchar: ") -> int | None:
     """Bytes that one of our threads gave to write calls, from the kernel's accounting."""
     try:
         text = Path(f"/proc/self/task/{thread_id}/io").read_text("ascii")
     except OSError:
         return None
-    return next((int(line[7:]) for line in text.splitlines() if line.startswith("wchar: ")), None)
+    lines = (line for line in text.splitlines() if line.startswith(name))
+    return next((int(line[len(name) :]) for line in lines), None)

@@ -16,7 +16,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PRODUCT = ("agent", "authority", "firmware_bridge", "manager", "matcher", "protocol", "runtime")
+PRODUCT = (
+    "agent",
+    "authority",
+    "doctor",
+    "firmware_bridge",
+    "manager",
+    "matcher",
+    "protocol",
+    "runtime",
+)
 MAKERS_OF_TOPICS = (*PRODUCT, "hil")
 LINES_MAX = 300
 TEST_LINES_MAX = 400

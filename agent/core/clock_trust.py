@@ -3,7 +3,8 @@
 UTC is the boot-time clock plus an offset, so a step of the system clock moves nothing in between.
 Sources, best first: GNSS dates that agree over several fixes, the system clock where the kernel
 holds it for synchronised, a welcome that echoed this connection's nonce, the system clock as it
-is. Invariants: the estimate is never below the floor (build, last saved, newest sealed time,
+is. A synchronised clock that contradicts the welcome was set by hand, unless GNSS sides with it.
+Invariants: the estimate is never below the floor (build, last saved, newest sealed time,
 not-before of the certificates); GNSS that contradicts a signed or synchronised time is not
 believed; ordering never uses any of this. Called by the terminal.
 """
@@ -47,10 +48,18 @@ def saw_fix(state: ClockTrust, epoch_ms: int | None, uptime_ms: int) -> ClockTru
     return replace(state, offsets_ms=recent, last_fix_uptime_ms=uptime_ms)
 
 
-def saw_welcome(state: ClockTrust, time_ms: int, uptime_ms: int) -> ClockTrust:
-    """A sealed welcome that echoed this connection's nonce: its time is also a floor."""
-    known = replace(state, welcome_offset_ms=time_ms - uptime_ms)
-    return raise_floor(known, time_ms)
+def saw_welcome(
+    state: ClockTrust, time_ms: int, uptime_ms: int, *, again: bool = False
+) -> ClockTrust:
+    """A sealed welcome that echoed this connection's nonce: its time is also a floor.
+
+    `again`: a further one with the same nonce. It may have been held back on its way, which only
+    makes time look earlier: then it says nothing.
+    """
+    offset_ms, old_ms = time_ms - uptime_ms, state.welcome_offset_ms
+    if again and old_ms is not None:
+        offset_ms = max(offset_ms, old_ms)
+    return raise_floor(replace(state, welcome_offset_ms=offset_ms), time_ms)
 
 
 def raise_floor(state: ClockTrust, time_ms: int) -> ClockTrust:
@@ -59,8 +68,8 @@ def raise_floor(state: ClockTrust, time_ms: int) -> ClockTrust:
 
 def estimate(state: ClockTrust, uptime_ms: int, system: System) -> Now:
     """The best time now."""
-    signed_or_synced = _second_best(state, uptime_ms, system)
     gnss_ms = gnss_time_ms(state, uptime_ms)
+    signed_or_synced = _second_best(state, uptime_ms, system, gnss_ms)
     if gnss_ms is not None and not _contradicts(gnss_ms, signed_or_synced):
         return Now(uptime_ms, gnss_ms, TimeTrust.GNSS)
     if signed_or_synced is not None:
@@ -94,12 +103,19 @@ def gnss_time_ms(state: ClockTrust, uptime_ms: int) -> int | None:
     return time_ms if time_ms >= state.floor_ms else None
 
 
-def _second_best(state: ClockTrust, uptime_ms: int, system: System) -> int | None:
+def _second_best(
+    state: ClockTrust, uptime_ms: int, system: System, gnss_ms: int | None
+) -> int | None:
+    synced_ms = None
     if system.trust is TimeTrust.NTP and system.utc_ms >= state.floor_ms:
-        return system.utc_ms
+        synced_ms = system.utc_ms
     if state.welcome_offset_ms is None:
-        return None
-    return max(state.floor_ms, uptime_ms + state.welcome_offset_ms)
+        return synced_ms
+    signed_ms = max(state.floor_ms, uptime_ms + state.welcome_offset_ms)
+    if synced_ms is None:
+        return signed_ms
+    is_alone = gnss_ms is None or _contradicts(gnss_ms, synced_ms)
+    return signed_ms if is_alone and _contradicts(synced_ms, signed_ms) else synced_ms
 
 
 def _contradicts(gnss_ms: int, other_ms: int | None) -> bool:

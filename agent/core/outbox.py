@@ -2,7 +2,8 @@
 
 An entry leaves only by the centre's sealed receipt. The backlog goes in order, one batch at a
 time, sized to what the link carries in half a second; an urgent entry goes at once as a batch of
-one. A batch is repeated byte for byte until its receipt. Called by the uplink.
+one. A batch is repeated byte for byte until its receipt: later and later while the centre is
+silent, and at once when it shows that it is there again. Called by the uplink.
 """
 
 from collections import OrderedDict
@@ -26,17 +27,20 @@ Range = tuple[int, int]
 
 @dataclass(slots=True)
 class Sending:
-    """A sealed batch that waits for its receipt."""
+    """A sealed batch that waits for its receipt; `attempt` counts since the centre was heard."""
 
     first: int
     last: int
     message: bytes
     sendings: int = 0
+    attempt: int = 0
+    sent_ms: int = 0
     due_ms: int = 0
 
     def sent(self, now_ms: int, draw: float) -> None:
-        self.due_ms = now_ms + BATCH.delay_ms(self.sendings, draw)
+        self.sent_ms, self.due_ms = now_ms, now_ms + BATCH.delay_ms(self.attempt, draw)
         self.sendings += 1
+        self.attempt += 1
 
 
 def batch_bytes(throughput_bytes_per_s: float | None) -> int:
@@ -123,24 +127,28 @@ class Outbox:
 
     def due(self, now_ms: int) -> list[Sending]:
         """What must be repeated now, urgent first."""
-        under_way = [*self.urgent_under_way.values()]
-        if self.backlog is not None:
-            under_way.append(self.backlog)
-        return [one for one in under_way if one.due_ms <= now_ms]
+        return [one for one in self._under_way() if one.due_ms <= now_ms]
 
     def next_due_ms(self) -> int | None:
-        under_way = [*self.urgent_under_way.values()]
-        if self.backlog is not None:
-            under_way.append(self.backlog)
-        return min((one.due_ms for one in under_way), default=None)
+        return min((one.due_ms for one in self._under_way()), default=None)
 
     def connected(self, now_ms: int) -> None:
-        """A new connection: what is under way is sent again at once, from the first delay on."""
-        under_way = [*self.urgent_under_way.values()]
-        if self.backlog is not None:
-            under_way.append(self.backlog)
-        for one in under_way:
-            one.sendings, one.due_ms = 0, now_ms
+        """A welcome: what is under way is sent again at once, from the first delay on."""
+        for one in self._under_way():
+            one.sendings, one.attempt, one.due_ms = 0, 0, now_ms
+
+    def heard(self, now_ms: int) -> None:
+        """A receipt: the centre commits again, so what it has left unanswered waits no longer.
+
+        What was sent once, or within the first delay, may still be on its way there.
+        """
+        for one in self._under_way():
+            if one.attempt > 1 and now_ms - one.sent_ms >= BATCH.first_ms:
+                one.attempt, one.due_ms = 0, now_ms
+
+    def _under_way(self) -> list[Sending]:
+        backlog = [] if self.backlog is None else [self.backlog]
+        return [*self.urgent_under_way.values(), *backlog]
 
     def _add_urgent(self, n: int) -> None:
         if not self._is_covered(n, n):

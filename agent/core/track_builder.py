@@ -2,11 +2,13 @@
 
 Every fix with a position is taken, whatever the reporting policy says. What is not yet in an
 entry can be packed for the scratch record at any time. While the store has no room the points
-wait here, bounded: the oldest go first, counted in `dropped`. Called by the terminal.
+wait here, bounded: the oldest go first, counted in `dropped` and told by `take_lost`. Called by the
+terminal.
 """
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from agent.core.fix import DAY_MS, Fix, FixKind
@@ -28,18 +30,31 @@ WIRE_KIND: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Fixes that no entry could hold, and the times of the first and the last of them."""
+
+    count: int
+    first_ms: int
+    last_ms: int
+
+
 class TrackBuilder:
     """Collects points; `fixes_max` and `entry_ms` bound one entry."""
 
     def __init__(self, entry_ms: int, fixes_max: int) -> None:
         self.dropped = 0
+        self._lost: Lost | None = None
         self._entry_ms, self._fixes_max = entry_ms, fixes_max
         self._points: deque[TimedPoint] = deque()
 
+    def use(self, entry_ms: int, fixes_max: int) -> None:
+        """Other bounds from now on."""
+        self._entry_ms, self._fixes_max = entry_ms, fixes_max
+
     def add(self, point: TrackPoint, uptime_ms: int) -> None:
         if len(self._points) >= WAITING_MAX:
-            self._points.popleft()
-            self.dropped += 1
+            self._drop_oldest()
         self._points.append((uptime_ms, point))
 
     def due(self, uptime_ms: int) -> bool:
@@ -67,8 +82,20 @@ class TrackBuilder:
     def put_back(self, points: Sequence[TimedPoint]) -> None:
         self._points.extendleft(reversed(points))
         while len(self._points) > WAITING_MAX:
-            self._points.popleft()
-            self.dropped += 1
+            self._drop_oldest()
+
+    def take_lost(self) -> Lost | None:
+        """What was dropped since it was last told."""
+        lost, self._lost = self._lost, None
+        return lost
+
+    def _drop_oldest(self) -> None:
+        time_ms = self._points.popleft()[1].time_ms
+        self.dropped += 1
+        old = self._lost
+        self._lost = Lost(
+            1 if old is None else old.count + 1, time_ms if old is None else old.first_ms, time_ms
+        )
 
     def _next(self) -> tuple[TimedPoint, ...]:
         points: list[TimedPoint] = []

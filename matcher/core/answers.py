@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from matcher.core import events as ev
-from matcher.core import messages
+from matcher.core import messages, sos, sos_call, statuses, welfare
 from matcher.core.board import Board, Order, Terminal
-from matcher.core.commands import EntryCame
+from matcher.core.commands import EntryCame, Estimates
 from matcher.core.draft import Draft
 from matcher.core.events import NO_ENTRY, EntryOrder
 from matcher.core.offers import accept, close, settle
@@ -37,29 +37,32 @@ _REACHED = ("shown",)  # `kept` is followed by `shown` once the terminal trusts 
 _DEPARTS = (Answer.EN_ROUTE, Answer.ON_SCENE)
 
 
-def on_entry(draft: Draft, command: EntryCame) -> None:
+def on_entry(draft: Draft, command: EntryCame, estimates: dict[str, Estimates]) -> None:
     """Decide on one entry of an enrolled terminal."""
     terminal = draft.board.terminals[command.enrolment]
     entry = entries.decode(command.entry)
+    call = sos_call.call_of(draft.board, command, entry)
+    if call is not None:
+        statuses.on_call(draft, terminal, order_of(entry, command.n), entry.body, call, estimates)
+        return
     match entry.body:
         case entries.Logon() as body:
             _on_logon(draft, terminal, order_of(entry, command.n), body)
         case entries.Logoff() as body:
             _on_logoff(draft, terminal, order_of(entry, command.n), body)
         case entries.StatusChange() as body:
-            _on_status(draft, terminal, order_of(entry, command.n), body)
+            statuses.on_status(draft, terminal, order_of(entry, command.n), body, command.here)
         case entries.Delivered() as body:
             _on_delivered(draft, terminal, body, entry.time_ms)
         case entries.OrderAnswer() as body:
             _on_answer(draft, terminal, body, entry.time_ms)
         case entries.MessageAnswer() as body if terminal.unit is not None:
             messages.on_answer(draft, draft.board.units[terminal.unit], body)
-        case entries.DeviceEvent() as body if body.name == "sos":
-            _on_sos(draft, terminal, body)
         case entries.Alarm() as body:
             _on_alarm(draft, terminal, f"{entry.boot}-{command.n}", body)
         case _:
             return
+    welfare.heard(draft, terminal.unit, entry.body)
 
 
 def order_of(entry: entries.Entry, n: int) -> EntryOrder:
@@ -132,29 +135,17 @@ def _on_logoff(draft: Draft, terminal: Terminal, order: EntryOrder, _body: entri
     unit = draft.board.units[terminal.unit or ""]
     draft.emit(ev.LoggedOff(draft.now_ms, terminal.enrolment, order, terminal.logon))
     if not unit.terminals:
-        draft.emit(
-            ev.UnitStatusSet(
-                draft.now_ms, unit.unit, Status.OFF_DUTY, "logoff", b"", NO_ENTRY, None
+        if sos.of_unit(draft.board, unit.unit) is None:  # who logs off in danger stays in danger
+            draft.emit(
+                ev.UnitStatusSet(
+                    draft.now_ms, unit.unit, Status.OFF_DUTY, "logoff", b"", NO_ENTRY, None
+                )
             )
-        )
         if unit.order is not None:
             draft.alert(
                 "logged_off_with_order", f"{unit.order}", f"{unit.unit} logged off with an order",
                 unit=unit.unit, order=unit.order,
             )  # fmt: skip
-
-
-def _on_status(
-    draft: Draft, terminal: Terminal, order: EntryOrder, body: entries.StatusChange
-) -> None:
-    if order <= terminal.status_order or terminal.unit is None:
-        return
-    draft.emit(
-        ev.UnitStatusSet(
-            draft.now_ms, terminal.unit, body.status, f"terminal:{terminal.device}",
-            terminal.enrolment, order, body.reason,
-        )
-    )  # fmt: skip
 
 
 def _on_delivered(draft: Draft, terminal: Terminal, body: entries.Delivered, at_ms: int) -> None:
@@ -289,21 +280,6 @@ def take_step(
     reason = disposition if step is OrderStep.CLEAR else _code(body.reason)
     draft.step(order, step, by, means, at_ms=at_ms, reason=reason, disposition=disposition)
     settle(draft, draft.board.incidents[order.incident])
-
-
-def _on_sos(draft: Draft, terminal: Terminal, body: entries.DeviceEvent) -> None:
-    """One alert however often it is repeated; the unit's status says so to everybody."""
-    unit = terminal.unit
-    subject = f"{terminal.device}-{body.device_boot}-{body.event}"
-    where = f"{body.here.lat_e7 / 1e7:.5f}, {body.here.lon_e7 / 1e7:.5f}" if body.here else "?"
-    draft.alert(
-        "sos", subject, f"SOS from {unit or terminal.device} at {where}",
-        unit=unit, order=body.order,
-    )  # fmt: skip
-    if unit is not None and draft.board.units[unit].status != Status.EMERGENCY:
-        draft.emit(
-            ev.UnitStatusSet(draft.now_ms, unit, Status.EMERGENCY, "sos", b"", NO_ENTRY, "sos")
-        )
 
 
 def incident_of(board: Board, entry: entries.Entry) -> str | None:

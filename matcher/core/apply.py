@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from matcher.core import apply_desk
+from matcher.core import apply_alerts, apply_book, apply_crew, apply_desk, apply_sos
 from matcher.core import events as ev
 from matcher.core.board import (
     BINDING,
     INCIDENT_CLOSED,
     REQUEST_KEPT_MS,
-    Alert,
     Board,
     Done,
     Incident,
@@ -51,6 +50,7 @@ def _fleet_configured(board: Board, e: ev.FleetConfigured) -> None:
             spec.unit, Unit(spec.unit, spec.kind, spec.officers, spec.capabilities)
         )
         unit.kind, unit.officers, unit.capabilities = spec.kind, spec.officers, spec.capabilities
+        unit.visibility, unit.group = spec.visibility, spec.group
 
 
 def _identities_taken(board: Board, e: ev.IdentitiesTaken) -> None:
@@ -103,9 +103,13 @@ def _incident_opened(board: Board, e: ev.IncidentOpened) -> None:
     board.incidents[e.incident] = Incident(
         e.incident, e.number, e.kind, e.priority, e.place, e.plan_units, e.plan_officers,
         e.hazards, e.notes, e.channel, e.by, e.at_ms, capabilities=e.capabilities, alert=e.alert,
+        exercise=e.exercise, long_number=e.long_number, staging_m=e.staging_m, by_book=e.by_book,
     )  # fmt: skip
     board.open_ids.add(e.incident)
-    day = e.at_ms // _DAY_MS
+    if e.serial:
+        board.day, board.day_reports = e.serial_day, e.serial
+        return
+    day = e.at_ms // _DAY_MS  # as journals older than the codebook counted
     board.day_reports = board.day_reports + 1 if day == board.day else 1
     board.day = day
 
@@ -203,7 +207,7 @@ def _order_stepped(board: Board, e: ev.OrderStepped) -> None:
     if state in OPEN:
         if order.binds:
             unit.order = order.order
-        if state in _STATUS_OF_STATE:
+        if state in _STATUS_OF_STATE and unit.status != Status.EMERGENCY:  # ended by hand only
             unit.status, unit.status_since_ms = _STATUS_OF_STATE[state], e.at_ms
     else:
         _close_order(unit, order, incident, e)
@@ -244,14 +248,6 @@ def _message_expired(board: Board, e: ev.MessageExpired) -> None:
     _drop_message(board, e.enrolment, e.term, e.counter)
 
 
-def _alert_raised(board: Board, e: ev.AlertRaised) -> None:
-    board.alerts[e.alert] = Alert(e.alert, e.kind, e.unit, e.incident, e.order, e.text, e.at_ms)
-
-
-def _alert_acknowledged(board: Board, e: ev.AlertAcknowledged) -> None:
-    board.alerts[e.alert].acknowledged_by = e.by
-
-
 def _request_done(board: Board, e: ev.RequestDone) -> None:
     for key, done in list(board.requests.items()):  # oldest first: stop at the first young one
         if done.at_ms >= e.at_ms - REQUEST_KEPT_MS:
@@ -264,7 +260,11 @@ def _request_done(board: Board, e: ev.RequestDone) -> None:
 
 
 _APPLY: Final[dict[type[Any], Callable[[Board, Any], None]]] = {
+    **apply_alerts.APPLY,
+    **apply_book.APPLY,
     **apply_desk.APPLY,
+    **apply_sos.APPLY,
+    **apply_crew.APPLY,
     ev.TermBegan: _term_began,
     ev.FleetConfigured: _fleet_configured,
     ev.IdentitiesTaken: _identities_taken,
@@ -287,7 +287,5 @@ _APPLY: Final[dict[type[Any], Callable[[Board, Any], None]]] = {
     ev.MessageQueued: _queued,
     ev.MessageDelivered: _delivered,
     ev.MessageExpired: _message_expired,
-    ev.AlertRaised: _alert_raised,
-    ev.AlertAcknowledged: _alert_acknowledged,
     ev.RequestDone: _request_done,
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from matcher.core import events_desk as ev
-from matcher.core.board import Board, Incident, Note
+from matcher.core.board import Board, Incident, Note, Premise
 from protocol.dispatch import Place
 
 MESSAGES_KEPT: Final = 200
@@ -108,6 +108,20 @@ def _message_answered(board: Board, e: ev.MessageAnswered) -> None:
         note.states[e.unit] = e.code
 
 
+def _premise_noted(board: Board, e: ev.PremiseNoted) -> None:
+    board.made["premise"] = board.made.get("premise", 0) + 1
+    expired = [name for name, one in board.premises.items() if one.expires_ms <= e.at_ms]
+    for name in expired:
+        del board.premises[name]
+    board.premises[e.premise] = Premise(
+        e.premise, e.place, e.text, e.source, e.by, e.at_ms, e.expires_ms
+    )
+
+
+def _premise_forgotten(board: Board, e: ev.PremiseForgotten) -> None:
+    board.premises.pop(e.premise, None)
+
+
 def _unit_placed(board: Board, e: ev.UnitPlaced) -> None:
     unit = board.units[e.unit]
     unit.place, unit.placed_ms = e.place, e.at_ms
@@ -130,6 +144,8 @@ APPLY: Final[dict[type[Any], Callable[[Board, Any], None]]] = {
     ev.MessageSent: _message_sent,
     ev.MessageShown: _message_shown,
     ev.MessageAnswered: _message_answered,
+    ev.PremiseNoted: _premise_noted,
+    ev.PremiseForgotten: _premise_forgotten,
     ev.UnitPlaced: _unit_placed,
     ev.UnitManned: _unit_manned,
 }

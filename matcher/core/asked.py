@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from matcher.core.board import INCIDENT_CLOSED, Incident, Order, Unit
-from matcher.core.commands import Estimates
+from matcher.core.commands import Estimates, ManagerRequest
 from matcher.core.draft import Draft
+from matcher.core.visibility import GROUP_ROLE, groups_of, is_hidden, may_see
 from protocol import request as rq
 
 Reply: TypeAlias = dict[str, object]
@@ -32,11 +33,13 @@ class Asked:
     expected_revision: int | None
     reason: str | None
     estimates: dict[str, Estimates]
+    roles: tuple[str, ...] = ()
 
     def incident(self, incident_id: str, *, closed: bool = False) -> Incident:
         """An open incident (or with `closed` a closed one) at the revision that was expected."""
-        incident = self.draft.board.incidents.get(incident_id)
-        if incident is None:
+        board = self.draft.board
+        incident = board.incidents.get(incident_id)
+        if incident is None or not self._may_know(incident):
             raise NotDone("unknown_incident", f"no incident {incident_id}")
         if (incident.state in INCIDENT_CLOSED) != closed:
             code = "incident_open" if closed else "incident_closed"
@@ -48,15 +51,21 @@ class Asked:
             raise NotDone("revision", detail + by)
         return incident
 
+    def _may_know(self, incident: Incident) -> bool:
+        """One with hidden units only is none for those outside their groups."""
+        if not is_hidden(self.draft.board, incident):
+            return True
+        return any(f"{GROUP_ROLE}{g}" in self.roles for g in groups_of(self.draft.board, incident))
+
     def unit(self, unit_id: str) -> Unit:
         unit = self.draft.board.units.get(unit_id)
-        if unit is None:
+        if unit is None or not may_see(unit, self.roles):
             raise NotDone("unknown_unit", f"no unit {unit_id}")
         return unit
 
     def order(self, order_id: str) -> Order:
         order = self.draft.board.orders.get(order_id)
-        if order is None:
+        if order is None or not may_see(self.draft.board.units[order.unit], self.roles):
             raise NotDone("unknown_order", f"no order {order_id}")
         return order
 
@@ -65,9 +74,13 @@ class Asked:
 
     @classmethod
     def of(
-        cls, draft: Draft, request: rq.Common, person: str, estimates: dict[str, Estimates]
-    ) -> Asked:
-        return cls(draft, person, request.expected_revision, request.reason, estimates)
+        cls, draft: Draft, request: rq.Common, command: ManagerRequest,
+        estimates: dict[str, Estimates],
+    ) -> Asked:  # fmt: skip
+        return cls(
+            draft, command.person, request.expected_revision, request.reason, estimates,
+            command.roles,
+        )  # fmt: skip
 
 
 Handler: TypeAlias = Callable[[Asked, Any], Reply]

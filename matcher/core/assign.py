@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from matcher.core import exercise
 from matcher.core.board import Board, Incident, Order, Unit
 from matcher.core.commands import Estimates
 from matcher.core.events import Candidate, LeftOut
+from matcher.core.leaving import may_leave
 from protocol.order import OFFERED, OrderState
 from protocol.words import DISPATCHABLE_TO_PRIORITY, Freshness, Status
 
@@ -48,7 +50,8 @@ def rank(board: Board, incident: Incident, estimates: Estimates | None) -> Ranki
 def why_not(board: Board, incident: Incident, candidate: Candidate) -> str | None:
     """Why a unit cannot be sent to an incident by rule; None: it can."""
     unit = board.units.get(candidate.unit)
-    if unit is not None and unit.order is not None and unit.terminals and not unit.hold:
+    has_order = unit is not None and unit.order is not None and unit.terminals and not unit.hold
+    if unit is not None and has_order and not may_leave(board, unit, incident):
         return f"has order {unit.order}"
     return why_not_but_its_order(board, incident, candidate)
 
@@ -71,8 +74,13 @@ def why_not_but_its_order(board: Board, incident: Incident, candidate: Candidate
 def _unit_reason(unit: Unit, incident: Incident) -> str | None:
     if not unit.terminals and not unit.radio_crew:
         return "not logged on"
+    if unit.visibility != "open":
+        return "not open to all"
     if unit.hold:
         return "on hold"
+    mixed = exercise.why_not(unit, incident)
+    if mixed is not None:
+        return mixed
     if unit.unit in incident.passed:
         return "declined, did not answer or was stood down"
     least = DISPATCHABLE_TO_PRIORITY[Status(unit.status)]
@@ -127,7 +135,7 @@ def _covering(board: Board, incident: Incident) -> list[Order]:
         if order.slot
         and (
             order.holds_place
-            or (order.state in OFFERED and order.overdue is None)
+            or (order.state in OFFERED and order.overdue is None and not order.attached)
             or order.state == OrderState.CLEARED
         )
     ]

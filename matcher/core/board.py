@@ -12,6 +12,8 @@ from enum import StrEnum
 
 import cbor2
 
+from matcher.core.board_sos import Sos, SosTest, Watch
+from matcher.core.book import BookInForce, default_book
 from matcher.core.events import NO_ENTRY, Candidate, EntryOrder
 from protocol.dispatch import Place
 from protocol.order import HELD, OPEN, OrderKind, OrderState
@@ -39,6 +41,8 @@ class Unit:
     kind: str
     officers: int
     capabilities: tuple[str, ...]
+    visibility: str = "open"  # restricted, covert: known to `group` only
+    group: str = ""
     status: int = Status.OFF_DUTY
     status_since_ms: int = 0
     hold: bool = False
@@ -49,6 +53,8 @@ class Unit:
     radio_crew: bool = False  # logged on by the desk, without a terminal
     place: Place | None = None  # as it said by radio
     placed_ms: int = 0
+    exercise: bool = False  # sent to exercises only
+    touched_ms: int = 0  # the crew's last sign of life on scene
 
     @property
     def officers_now(self) -> int:
@@ -105,6 +111,12 @@ class Incident:
     disposition: str | None = None
     first: dict[str, str] = field(default_factory=dict)  # what was said before it was corrected
     joined_into: str | None = None
+    exercise: bool = False
+    own_of: str | None = None  # the unit that began it itself
+    long_number: str = ""
+    staging_m: int | None = None
+    by_book: bool = False  # the plan is the codebook's, no person's
+    referred_to: tuple[str, ...] = ()  # services; no unit is sent by rule
 
 
 @dataclass(slots=True)
@@ -171,6 +183,7 @@ class Alert:
     text: str
     raised_ms: int
     acknowledged_by: str | None = None
+    exercise: bool = False
 
 
 @dataclass(slots=True)
@@ -184,6 +197,19 @@ class Note:
     text: str
     at_ms: int
     states: dict[str, str]
+
+
+@dataclass(slots=True)
+class Premise:
+    """A note of a place, unverified, for a time."""
+
+    premise: str
+    place: Place
+    text: str
+    source: str
+    by: str
+    at_ms: int
+    expires_ms: int
 
 
 @dataclass(slots=True)
@@ -209,13 +235,18 @@ class Board:
     outbound: dict[bytes, list[Outbound]] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
     messages: dict[str, Note] = field(default_factory=dict)
+    sos: dict[str, Sos] = field(default_factory=dict)  # by incident
+    sos_tests: dict[str, SosTest] = field(default_factory=dict)  # by terminal
+    watches: dict[str, Watch] = field(default_factory=dict)  # welfare checks, by unit
+    premises: dict[str, Premise] = field(default_factory=dict)
     unread_ids: set[str] = field(default_factory=set)  # orders whose crew must say that they read
     requests: dict[tuple[bytes, str], Done] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)  # counters of ids made in this term
     open_ids: set[str] = field(default_factory=set)  # incidents that are not closed
     offered_ids: set[str] = field(default_factory=set)  # orders that wait for an answer
-    day: int = 0  # days since 1970 (UTC) of the last report
-    day_reports: int = 0  # reports on that day
+    day: int = 0  # days since 1970, in the fleet's time, of the newest number
+    day_reports: int = 0  # its serial
+    book: BookInForce = field(default_factory=default_book)
 
     def open_incidents(self) -> list[Incident]:
         """Most urgent first, then oldest, then by id."""
@@ -241,6 +272,8 @@ class Board:
 
 def _canonical(value: object) -> object:
     """Plain arrays in an order that no dictionary or set decides."""
+    if isinstance(value, BookInForce):
+        return [value.version, value.digest, value.is_journaled]
     if hasattr(value, "__dataclass_fields__"):
         return [_canonical(getattr(value, name)) for name in value.__dataclass_fields__]
     if isinstance(value, dict):

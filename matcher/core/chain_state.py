@@ -1,7 +1,9 @@
 """How far a terminal's logbook is joined at the centre: contiguous number, head, and spans beyond.
 
 Batches come in any order and more than once. A span that cannot be joined to the chain below it
-means that two terminals write one logbook (`twin`): no receipt passes that number.
+means that two terminals write one logbook (`twin`): no receipt passes that number. What a
+terminal has pruned after our receipt and a restored journal no longer knows is stepped over
+(`bridged`).
 """
 
 from __future__ import annotations
@@ -77,6 +79,20 @@ def join(state: ChainState, head: Head, heads: Mapping[int, bytes]) -> tuple[Cha
         return state, Join.FULL
     spans = sorted([*others, new], key=lambda s: s.first)
     return replace(state, spans=tuple(spans)), Join.TAKEN
+
+
+def bridged(state: ChainState, last: int, head_last: bytes) -> ChainState:
+    """The terminal no longer holds entries up to `last`: the chain goes on at h(last)."""
+    if state.is_held or last <= state.n:
+        return state
+    beyond = [span for span in state.spans if span.last > last]
+    n, head = last, head_last
+    if beyond and beyond[0].first <= last + 1:
+        span = beyond.pop(0)
+        if span.first == last + 1 and span.head_before != head_last:
+            return replace(state, is_held=True)
+        n, head = span.last, span.head_last
+    return replace(state, n=n, head=head, spans=tuple(beyond))
 
 
 def _meets(span: Span, heads: Mapping[int, bytes]) -> bool:

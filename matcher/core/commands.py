@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from matcher.core.events import Candidate, UnitSpec
+from protocol.entry_bodies import Here
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,14 @@ class TakeIdentities:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeCodebook:
+    """A codebook whose seal holds, or at the first start the one that comes with Outrider."""
+
+    now_ms: int
+    text: str  # TOML
+
+
+@dataclass(frozen=True, slots=True)
 class ManagerRequest:
     """A sealed request whose seal, role and times hold; `payload` is its JSON."""
 
@@ -53,6 +62,7 @@ class ManagerRequest:
     person: str
     payload: bytes
     estimates: tuple[Estimates, ...]
+    roles: tuple[str, ...] = ()  # of the person
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,7 @@ class EntryCame:
     n: int
     entry: bytes
     estimates: tuple[Estimates, ...]
+    here: Here | None = None  # where its unit is, for an entry that opens an incident there
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,7 @@ class Tick:
 
 
 Command: TypeAlias = (
-    Begin | RaiseTerm | TakeIdentities | ManagerRequest | EntryCame | RaiseAlert | Tick
-)
+    Begin | RaiseTerm | TakeIdentities | TakeCodebook | ManagerRequest | EntryCame | RaiseAlert
+    | Tick
+)  # fmt: skip
 COMMANDS: Final = Command.__args__

@@ -6,6 +6,7 @@ No clock, chance or position is read here: the command carries its time and the 
 from __future__ import annotations
 
 from matcher.core import events as ev
+from matcher.core import sos_call, sos_time, welfare
 from matcher.core.answers import incident_of, may_free_a_unit, on_entry
 from matcher.core.assign import DELIVERY_LIMIT_MS, SILENCE_RELEASES_FROM, open_slot
 from matcher.core.board import Board, Incident, Order
@@ -23,8 +24,10 @@ from matcher.core.commands import (
 from matcher.core.draft import Draft
 from matcher.core.modes import UNTOUCHED_MS
 from matcher.core.offers import close, fill, settle
+from matcher.core.places import place_of
 from matcher.core.requests import on_request
-from matcher.core.requests_incident import NEW, place_of
+from matcher.core.requests_incident import NEW
+from matcher.core.statuses import wants_place_of
 from matcher.core.updates import tell_unread, unread_until_ms
 from protocol import entry as entries
 from protocol import request as rq
@@ -50,13 +53,16 @@ def decide(board: Board, command: Command) -> list[ev.Event]:
             on_request(draft, command, estimates)
             _fill_all(draft, estimates)
         case EntryCame():
-            on_entry(draft, command)
-            _fill_all(draft, _by_incident(command.estimates))
+            estimates = _by_incident(command.estimates)
+            on_entry(draft, command, estimates)
+            _fill_all(draft, estimates)
         case RaiseAlert():
             _raise(draft, command)
         case Tick():
+            estimates = _by_incident(command.estimates)
             _tick(draft)
-            _fill_all(draft, _by_incident(command.estimates))
+            sos_time.on_tick(draft, estimates)
+            _fill_all(draft, estimates)
     return draft.events
 
 
@@ -74,10 +80,21 @@ def needs(board: Board, command: Command) -> list[tuple[str, float, float]]:
     if isinstance(command, Tick):
         for order in _due(board, command.now_ms):
             found[order.incident] = board.incidents[order.incident]
+        for sos in sos_time.due(board, command.now_ms):
+            found[sos.incident] = board.incidents[sos.incident]
     places = [_place_of(incident) for incident in found.values()]
+    if isinstance(command, EntryCame):
+        call = sos_call.call_of(board, command, entry)
+        more = () if call is None else sos_call.places_of(board, call, command.now_ms)
+        places += [one for one in more if one[0] not in found]
     if isinstance(command, ManagerRequest):
         places += _needs_of_request(board, command, found)
     return places
+
+
+def wants_place(command: EntryCame) -> bool:
+    """Whether its unit's position belongs to the decision: it may open an incident there."""
+    return wants_place_of(entries.decode(command.entry))
 
 
 def _needs_of_request(
@@ -111,7 +128,7 @@ def next_deadline_ms(board: Board) -> int | None:
     """When a tick is due next, whatever else happens."""
     times = [_deadline_ms(order) for order in board.offered_orders()]
     times += [due for i in board.open_incidents() if (due := _waits_until_ms(i)) is not None]
-    times += unread_until_ms(board)
+    times += unread_until_ms(board) + sos_time.deadlines_ms(board) + welfare.deadlines_ms(board)
     times += [m.expires_ms for waiting in board.outbound.values() for m in waiting]
     return min(times, default=None)
 
@@ -206,6 +223,7 @@ def _tick(draft: Draft) -> None:
     for incident in draft.board.open_incidents():
         _untouched(draft, incident)
     tell_unread(draft)
+    welfare.on_tick(draft)
     for enrolment in sorted(draft.board.outbound):
         for waiting in tuple(draft.board.outbound[enrolment]):
             if waiting.expires_ms <= draft.now_ms:

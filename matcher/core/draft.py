@@ -10,12 +10,15 @@ from dataclasses import dataclass, field, replace
 from matcher.core import events as ev
 from matcher.core.apply import apply
 from matcher.core.board import Board, Incident, Order, Outbound
+from matcher.core.exercise import marked
+from matcher.core.premise_lines import as_lines, notes_at
 from protocol import dispatch
 from protocol.dispatch import Cancel, Confirm, ConfirmState, Numbered
 from protocol.order import Answer, AnswerMeans, OrderKind, OrderStep
 
 CONFIRM_LIFE_MS = 2 * 3_600_000
 ANSWERED_LIFE_MS = 600_000
+NOTES_MAX = 1000
 
 
 @dataclass(slots=True)
@@ -100,7 +103,7 @@ class Draft:
         if order.by_radio:
             return
         incident = self.board.incidents[order.incident]
-        body = _order_body(self.board, incident, order)
+        body = _order_body(self.board, incident, order, self.now_ms)
         for enrolment, logon in sorted(self.board.units[order.unit].terminals.items()):
             self.send(enrolment, replace(body, logon=logon), order.expires_ms)
 
@@ -140,8 +143,25 @@ class Draft:
         self.send(enrolment, body, old.expires_ms, before)
 
 
-def _order_body(board: Board, incident: Incident, order: Order) -> dispatch.Order:
-    on_it = tuple(o.unit for o in board.open_orders_of(incident) if o.order != order.order)
+def _notes(board: Board, incident: Incident, now_ms: int) -> str:
+    """What the caller said, and what is noted of the place: unverified, and said so."""
+    known = as_lines(notes_at(board, incident.place, now_ms))
+    text = "\n".join(part for part in (incident.notes, known) if part)
+    return marked(text, exercise=incident.exercise)[:NOTES_MAX]
+
+
+def _knows(board: Board, crew: str, other: str) -> bool:
+    """Whether a crew may read another unit's name: open ones, and those of its own group."""
+    own, unit = board.units[crew], board.units[other]
+    return unit.visibility == "open" or unit.group == own.group
+
+
+def _order_body(board: Board, incident: Incident, order: Order, now_ms: int) -> dispatch.Order:
+    on_it = tuple(
+        o.unit
+        for o in board.open_orders_of(incident)
+        if o.order != order.order and _knows(board, order.unit, o.unit)
+    )
     return dispatch.Order(
         order=order.order,
         revision=order.revision,
@@ -159,7 +179,7 @@ def _order_body(board: Board, incident: Incident, order: Order) -> dispatch.Orde
         issuer=order.issuer,
         hazards=incident.hazards,
         place=incident.place,
-        notes=incident.notes,
+        notes=_notes(board, incident, now_ms),
         plan=dispatch.Plan(
             incident.plan_units, incident.plan_officers, on_it, order.wait_for, order.wait_s
         ),

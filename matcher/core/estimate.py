@@ -8,6 +8,7 @@ from matcher.core.eta.great_circle import eta_ms
 from matcher.core.events import Candidate
 from matcher.core.positions import PositionBook, Verified
 from protocol.dispatch import Place
+from protocol.entry_bodies import Here
 from protocol.words import Freshness
 
 
@@ -71,3 +72,18 @@ def _candidate(unit: Unit, newest: Verified, now_ms: int, lat: float, lon: float
     return Candidate(
         unit.unit, time_ms, way_m, newest.age_ms(now_ms), newest.freshness(now_ms).value
     )
+
+
+def here_of(board: Board, book: PositionBook, enrolment: bytes, now_ms: int) -> Here | None:
+    """The newest place of a terminal, else of its unit's others; None where nobody knows."""
+    terminal = board.terminals.get(enrolment)
+    unit = board.units.get((terminal.unit if terminal is not None else None) or "")
+    found = book.placed.get(enrolment) or (shown_of(unit, book) if unit is not None else None)
+    place = None if found is None else found.place_at(now_ms)
+    if found is None or place is None:
+        return None
+    accuracy_m = found.position.accuracy_m
+    return Here(
+        round(place[0] * 1e7), round(place[1] * 1e7),
+        None if accuracy_m is None else accuracy_m * 10, found.age_ms(now_ms),
+    )  # fmt: skip

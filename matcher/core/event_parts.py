@@ -18,6 +18,8 @@ class UnitSpec:
     kind: str  # words.UnitKind
     officers: int  # crew when nothing better is known
     capabilities: tuple[str, ...]
+    visibility: str = "open"  # restricted, covert: known to `group` only
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)

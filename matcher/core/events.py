@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from matcher.core.event_parts import NO_ENTRY, Candidate, EntryOrder, LeftOut, UnitSpec
+from matcher.core.events_book import CallReferred, CodebookTaken, PlanRaised
+from matcher.core.events_crew import (
+    SelfInitiated,
+    UnitInExercise,
+    UnitTouched,
+    WelfareAsked,
+    WelfareUnanswered,
+)
 from matcher.core.events_desk import (
     IncidentJoined,
     IncidentParted,
@@ -17,6 +25,8 @@ from matcher.core.events_desk import (
     OrderRead,
     OrderRevised,
     OrderWaits,
+    PremiseForgotten,
+    PremiseNoted,
     ReadOverdue,
     UnitManned,
     UnitPlaced,
@@ -30,6 +40,16 @@ from matcher.core.events_order import (
     OrderOverdue,
     OrderStepped,
     OrderTook,
+)
+from matcher.core.events_sos import (
+    OrderVacated,
+    SosAcknowledged,
+    SosEscalated,
+    SosJoined,
+    SosRaised,
+    SosSaid,
+    SosTested,
+    SosTestPermitted,
 )
 from protocol.dispatch import Place
 
@@ -112,8 +132,14 @@ class IncidentOpened:
     notes: str
     channel: str
     by: str
-    capabilities: tuple[str, ...] = ()  # each is wanted of at least one unit
+    capabilities: tuple[str, ...] = ()  # a code as often as units with it are wanted
     alert: bool = False  # neighbours hear it at once
+    exercise: bool = False  # played: only units in exercise are sent, and no figure counts it
+    long_number: str = ""  # the whole number; empty in journals older than the codebook
+    serial_day: int = 0  # of both numbers, days since 1970 in the fleet's time
+    serial: int = 0
+    staging_m: int | None = None  # wait so far off and go in together
+    by_book: bool = False  # the plan is the codebook's, no person's
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,18 +242,25 @@ Event: TypeAlias = (
     | RuleStopped | IncidentMoved | IncidentJoined | IncidentParted | IncidentWaits | Escalated
     | Decided | OrderIssued | OrderTook | OrderStepped | OrderOverdue | OrderRevised | OrderWaits
     | OrderAnsweredAt | OrderRead | ReadOverdue | MessageQueued | MessageDelivered
-    | MessageExpired | MessageSent | MessageShown | MessageAnswered | AlertRaised
-    | AlertAcknowledged | RequestDone
+    | MessageExpired | PremiseNoted | PremiseForgotten | MessageSent | MessageShown
+    | MessageAnswered | AlertRaised | AlertAcknowledged | RequestDone | SosRaised | SosJoined
+    | SosAcknowledged | SosEscalated | SosSaid | SosTestPermitted | SosTested | OrderVacated
+    | UnitTouched | WelfareAsked | WelfareUnanswered | SelfInitiated | UnitInExercise
+    | CodebookTaken | CallReferred | PlanRaised
 )  # fmt: skip
 EVENTS: Final = Event.__args__
 
 __all__ = [
-    "EVENTS", "NO_ENTRY", "AlertAcknowledged", "AlertRaised", "Candidate", "Decided", "EntryOrder",
-    "Escalated", "Event", "FleetConfigured", "IdentitiesTaken", "IncidentJoined", "IncidentMoved",
-    "IncidentOpened", "IncidentParted", "IncidentUpdated", "IncidentWaits", "LeftOut", "LoggedOff",
-    "LoggedOn", "MessageAnswered", "MessageDelivered", "MessageExpired", "MessageQueued",
-    "MessageSent", "MessageShown", "ModeSet", "OrderAnsweredAt", "OrderIssued", "OrderOverdue",
-    "OrderRead", "OrderRevised", "OrderStepped", "OrderTook", "OrderWaits", "PlanSet",
-    "ReadOverdue", "RequestDone", "RuleStopped", "TermBegan", "UnitHeld", "UnitManned",
-    "UnitPlaced", "UnitSpec", "UnitStatusSet",
+    "EVENTS", "NO_ENTRY", "AlertAcknowledged", "AlertRaised", "CallReferred", "Candidate",
+    "CodebookTaken", "Decided",
+    "EntryOrder", "Escalated", "Event", "FleetConfigured", "IdentitiesTaken", "IncidentJoined",
+    "IncidentMoved", "IncidentOpened", "IncidentParted", "IncidentUpdated", "IncidentWaits",
+    "LeftOut", "LoggedOff", "LoggedOn", "MessageAnswered", "MessageDelivered", "MessageExpired",
+    "MessageQueued", "MessageSent", "MessageShown", "ModeSet", "OrderAnsweredAt", "OrderIssued",
+    "OrderOverdue", "OrderRead", "OrderRevised", "OrderStepped", "OrderTook", "OrderVacated",
+    "OrderWaits", "PlanRaised", "PlanSet", "PremiseForgotten", "PremiseNoted", "ReadOverdue", "RequestDone",
+    "RuleStopped", "SelfInitiated", "SosAcknowledged", "SosEscalated", "SosJoined", "SosRaised",
+    "SosSaid", "SosTestPermitted", "SosTested", "TermBegan", "UnitHeld", "UnitInExercise",
+    "UnitManned", "UnitPlaced", "UnitSpec", "UnitStatusSet", "UnitTouched", "WelfareAsked",
+    "WelfareUnanswered",
 ]  # fmt: skip

@@ -116,6 +116,26 @@ class MessageAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class PremiseNoted:
+    """What is said of a place; shown to crews as unverified until it expires."""
+
+    at_ms: int
+    premise: str
+    place: Place
+    text: str
+    source: str
+    by: str
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PremiseForgotten:
+    at_ms: int
+    premise: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnitPlaced:
     """Where a unit says by radio that it is."""
 

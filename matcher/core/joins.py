@@ -9,10 +9,11 @@ from matcher.core.asked import Asked, NotDone, Reply, at_revision
 from matcher.core.board import Incident, IncidentState
 from matcher.core.draft import Draft
 from matcher.core.offers import close, fill
+from matcher.core.places import apart_m
+from matcher.core.sos_desk import check_may_cancel
 from matcher.core.updates import revise_all
 from protocol import request as rq
 from protocol.dispatch import Revision
-from protocol.geodesy import distance_m
 from protocol.order import AnswerMeans, OrderStep
 
 WITHIN_M: Final = 150
@@ -24,28 +25,30 @@ NOTES_MAX: Final = 1000
 def propose(draft: Draft, new: Incident) -> None:
     """Units go to both until a person says that they are one: two stabbings stay two."""
     for old in draft.board.open_incidents():
-        if old.incident == new.incident or old.kind != new.kind:
+        is_other = (old.kind, old.exercise) != (new.kind, new.exercise)
+        if old.incident == new.incident or is_other:
             continue
-        apart_m, apart_ms = _apart_m(old, new), new.reported_ms - old.reported_ms
-        if apart_m <= WITHIN_M and apart_ms <= WITHIN_MS:
+        far_m, apart_ms = apart_m(old.place, new.place), new.reported_ms - old.reported_ms
+        if far_m <= WITHIN_M and apart_ms <= WITHIN_MS:
             draft.alert(
                 "may_be_same", f"{new.incident}-{old.incident}",
-                f"{new.number} may be {old.number}: {new.kind}, {apart_m:.0f} m apart,"
+                f"{new.number} may be {old.number}: {new.kind}, {far_m:.0f} m apart,"
                 f" {apart_ms // 60_000} min later; merge {new.incident} {old.incident}",
                 incident=new.incident,
             )  # fmt: skip
 
 
-def _apart_m(one: Incident, other: Incident) -> float:
-    a, b = one.place, other.place
-    return distance_m(a.lat_e7 / 1e7, a.lon_e7 / 1e7, b.lat_e7 / 1e7, b.lon_e7 / 1e7)
-
-
 def merge(asked: Asked, request: rq.Merge) -> Reply:
     """The joined one's units are free for the other; what its caller said goes along."""
     draft, joined = asked.draft, asked.incident(request.incident)
+    check_may_cancel(draft.board, joined)
     into = draft.board.incidents.get(request.into)
-    if into is None or request.into not in draft.board.open_ids or into is joined:
+    if (
+        into is None
+        or request.into not in draft.board.open_ids
+        or into is joined
+        or into.exercise != joined.exercise
+    ):
         raise NotDone("cannot_join", f"{request.into} is not another open incident")
     draft.emit(ev.IncidentJoined(draft.now_ms, joined.incident, into.incident, asked.person))
     for order in draft.board.orders_of(joined):

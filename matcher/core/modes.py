@@ -12,7 +12,9 @@ UNTOUCHED_MS: Final = 30_000  # a recommendation nobody touched is told once mor
 
 
 def mode_of(board: Board, priority: int) -> tuple[str, int]:
-    """(mode, veto_s) at a priority: a supervisor's word, else the settings'."""
+    """(mode, veto_s) at a priority: a supervisor's word, else the settings'; no SOS waits."""
+    if priority == 0:
+        return AUTO, VETO_S_DEFAULT
     found = board.modes.get(priority)
     if found is not None:
         return found

@@ -6,12 +6,14 @@ else it is `attached`: visible, with them, without a place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from matcher.core import events as ev
 from matcher.core.assign import Ranking, open_slot
 from matcher.core.board import INCIDENT_CLOSED, Incident, Order
 from matcher.core.draft import Draft
+from matcher.core.events import Candidate
 from protocol.dispatch import ConfirmState
 from protocol.order import AnswerMeans, OrderKind, OrderState, OrderStep
 
@@ -25,10 +27,18 @@ def let_neighbours_hear(draft: Draft, incident: Incident, ranking: Ranking) -> N
     """Once per unit and incident, those nearby that could be sent and were not asked."""
     if not incident.alert or incident.state in INCIDENT_CLOSED:
         return
+    asked = {order.unit for order in draft.board.orders_of(incident)}
+    near = [c for c in ranking.candidates if c.unit not in asked and c.distance_m <= HEAR_WITHIN_M]
+    tell_neighbours(draft, incident, near[: max(0, HEAR_MAX - len(incident.alerted))])
+
+
+def tell_neighbours(draft: Draft, incident: Incident, candidates: Sequence[Candidate]) -> None:
+    """An alert order for each that has none for this incident yet."""
     board = draft.board
     asked = {order.unit for order in board.orders_of(incident)}
-    near = [c for c in ranking.candidates if c.unit not in asked and c.distance_m <= HEAR_WITHIN_M]
-    for candidate in near[: max(0, HEAR_MAX - len(incident.alerted))]:
+    for candidate in candidates:
+        if candidate.unit in asked:
+            continue
         order = draft.new_id("order")
         draft.emit(
             ev.OrderIssued(

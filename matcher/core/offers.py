@@ -20,7 +20,10 @@ from matcher.core.assign import (
 from matcher.core.board import INCIDENT_CLOSED, Incident, IncidentState, Order
 from matcher.core.commands import Estimates
 from matcher.core.draft import Draft
+from matcher.core.exercise import why_not as why_not_both
+from matcher.core.leaving import leave
 from matcher.core.neighbours import let_neighbours_hear, take
+from matcher.core.sos_desk import helpers_gone
 from matcher.core.updates import revise
 from protocol.dispatch import ConfirmState, Revision
 from protocol.order import HELD, OFFERED, AnswerMeans, OrderKind, OrderState, OrderStep
@@ -103,6 +106,7 @@ def decide_order(
     board, now_ms = draft.board, draft.now_ms
     order_id = draft.new_id("order")
     eta_ms = next((c.eta_ms for c in ranking.candidates if c.unit == unit), None)
+    leave(draft, board.units[unit], incident.number)
     kind = OrderKind.ASSIGN if slot == 1 else OrderKind.BACKUP
     draft.emit(
         ev.Decided(
@@ -158,10 +162,13 @@ def _recommend(draft: Draft, incident: Incident, ranking: Ranking) -> None:
 
 def accept(draft: Draft, order: Order, by: str, means: AnswerMeans, at_ms: int) -> None:
     """An accept, in time or late: first committed wins the place, a cancel beats both."""
-    state = OrderState(order.state)
+    state, incident = OrderState(order.state), draft.board.incidents[order.incident]
+    if why_not_both(draft.board.units[order.unit], incident) is not None:
+        draft.send_confirm(order, ConfirmState.CANCELLED)
+        return
     if order.kind == OrderKind.ALERT:
         take(draft, order, by, means, at_ms)
-        settle(draft, draft.board.incidents[order.incident])
+        settle(draft, incident)
         return
     if state in OFFERED:
         _give_place(draft, order, by, means, at_ms)
@@ -213,7 +220,8 @@ def _withdraw_others(draft: Draft, winner: Order) -> None:
     """At priority 3-4 the other offers for the place are withdrawn in the same transaction."""
     incident = draft.board.incidents[winner.incident]
     for other in draft.board.open_orders_of(incident):
-        if other.order != winner.order and other.slot == winner.slot and not other.holds_place:
+        is_for_it = other.slot == winner.slot and not other.holds_place and not other.attached
+        if other.order != winner.order and is_for_it:
             close(draft, other, OrderStep.SUPERSEDE, "place_taken", "rule:confirm", winner.order)
 
 
@@ -257,7 +265,10 @@ def settle(draft: Draft, incident: Incident) -> None:
     elif OrderState.CONFIRMED in states:
         state = IncidentState.ASSIGNED
     elif any(o.state == OrderState.CLEARED for o in orders):
-        _clear_incident(draft, incident)
+        if incident.incident in draft.board.sos:
+            helpers_gone(draft, incident)
+        else:
+            _clear_incident(draft, incident)
         return
     else:
         state = IncidentState.PENDING

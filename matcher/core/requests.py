@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.core import events as ev
-from matcher.core import requests_desk, requests_fleet, requests_incident, requests_orders
+from matcher.core import (
+    requests_desk,
+    requests_drills,
+    requests_fleet,
+    requests_incident,
+    requests_orders,
+)
 from matcher.core.asked import Asked, Handlers, NotDone
 from matcher.core.commands import Estimates, ManagerRequest
 from matcher.core.draft import Draft
@@ -16,13 +22,14 @@ HANDLERS: Final[Handlers] = {
     **requests_orders.HANDLERS,
     **requests_fleet.HANDLERS,
     **requests_desk.HANDLERS,
+    **requests_drills.HANDLERS,
 }
 
 
 def on_request(draft: Draft, command: ManagerRequest, estimates: dict[str, Estimates]) -> None:
     """Decide a request and journal its reply in the same transaction."""
     request = rq.decode_request(command.payload)
-    asked = Asked.of(draft, request, command.person, estimates)
+    asked = Asked.of(draft, request, command, estimates)
     try:
         reply = HANDLERS[type(request)](asked, request)
     except NotDone as refusal:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.core import events as ev
-from matcher.core import joins, messages
+from matcher.core import joins, messages, premises, sos_desk
 from matcher.core.asked import Asked, Handlers, NotDone, Reply, at_revision
 from matcher.core.board import Unit
 from matcher.core.events import NO_ENTRY
 from matcher.core.offers import fill
-from matcher.core.requests_incident import place_from
+from matcher.core.places import place_from
 from matcher.core.updates import revise_all
+from matcher.core.visibility import may_see
 from protocol import request as rq
 from protocol.dispatch import Bind, Revision
 from protocol.words import Status
@@ -21,8 +22,10 @@ BIND_LIFE_MS: Final = 600_000
 
 def update(asked: Asked, request: rq.Update) -> Reply:
     draft, incident = asked.draft, asked.incident(request.incident)
+    sos_desk.check_keeps_priority(draft.board, incident, request.priority)
     revision_class = _class_of(request)
     place = None if request.place is None else place_from(request.place)
+    sos_desk.on_placed(draft, incident, place)
     draft.emit(
         ev.IncidentUpdated(
             draft.now_ms, incident.incident, int(revision_class), asked.person, request.kind,
@@ -73,7 +76,8 @@ def _check_crew(asked: Asked, unit: Unit, crew: tuple[str, ...]) -> None:
     for other in sorted(asked.draft.board.units.values(), key=lambda one: one.unit):
         both = sorted(set(crew) & set(other.crew))
         if both and other.unit != unit.unit:
-            detail = f"{', '.join(both)} is aboard {other.unit}; log that unit off first"
+            aboard = other.unit if may_see(other, asked.roles) else "another unit"
+            detail = f"{', '.join(both)} is aboard {aboard}; log that unit off first"
             raise NotDone("crew_elsewhere", detail)
 
 
@@ -106,4 +110,5 @@ HANDLERS: Final[Handlers] = {
     rq.SendMessage: messages.send,
     rq.LogOnUnit: log_on,
     rq.LogOffUnit: log_off,
+    rq.PremiseNote: premises.note,
 }

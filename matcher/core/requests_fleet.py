@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.core import events as ev
+from matcher.core import sos_desk, welfare
 from matcher.core.asked import Asked, Handlers, NotDone, Reply
 from matcher.core.events import NO_ENTRY
-from matcher.core.requests_incident import place_from, stop_rule
+from matcher.core.places import place_from
+from matcher.core.requests_incident import stop_rule
 from protocol import request as rq
 from protocol.words import Status
 
@@ -35,13 +37,18 @@ def set_status(asked: Asked, request: rq.SetStatus) -> Reply:
             asked.draft.now_ms, unit.unit, status, asked.person, b"", NO_ENTRY, asked.reason
         )
     )
+    welfare.touched(asked.draft, unit.unit, asked.person)
     return {"unit": unit.unit}
 
 
 def acknowledge(asked: Asked, request: rq.Acknowledge) -> Reply:
-    if request.alert not in asked.draft.board.alerts:
+    alert = asked.draft.board.alerts.get(request.alert)
+    if alert is None:
         raise NotDone("unknown_alert", f"no alert {request.alert}")
     asked.draft.emit(ev.AlertAcknowledged(asked.draft.now_ms, request.alert, asked.person))
+    sos_desk.on_acknowledged(asked.draft, alert, asked.person)
+    if alert.kind == welfare.ALERT:
+        welfare.touched(asked.draft, alert.unit, asked.person)
     return {}
 
 

@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 from typing import Final
 
 from matcher.core import events as ev
+from matcher.core import exercise, sos_desk
 from matcher.core.asked import Asked, Handlers, NotDone, Reply, at_revision
 from matcher.core.assign import SLOTS_MAX
 from matcher.core.board import Incident, IncidentState
 from matcher.core.draft import Draft
 from matcher.core.joins import propose
 from matcher.core.offers import close_all, fill
+from matcher.core.places import place_from
+from matcher.core.premises import note_repeated
 from protocol import request as rq
-from protocol.datum import to_wgs84
-from protocol.dispatch import Place
 from protocol.order import AnswerMeans
 
 DAY_MS: Final = 86_400_000
@@ -29,10 +30,12 @@ def report(asked: Asked, request: rq.Report) -> Reply:
         reported_ms = min(draft.now_ms, max(request.at_ms, draft.now_ms - DAY_MS))
     draft.emit(
         ev.IncidentOpened(
-            reported_ms, incident_id, _short_number(draft), request.kind, request.priority,
+            reported_ms, incident_id,
+            exercise.number(short_number(draft), exercise=request.exercise),
+            request.kind, request.priority,
             place_from(request.place),
             plan.units, plan.officers, request.hazards, request.notes, request.channel,
-            asked.person, plan.capabilities, plan.alert,
+            asked.person, plan.capabilities, plan.alert, request.exercise,
         )
     )  # fmt: skip
     incident = draft.board.incidents[incident_id]
@@ -40,24 +43,11 @@ def report(asked: Asked, request: rq.Report) -> Reply:
         draft.emit(ev.RuleStopped(draft.now_ms, incident_id, True, asked.person))
     fill(draft, incident, asked.estimates.get(NEW))
     propose(draft, incident)
+    note_repeated(draft, incident)
     return at_revision(incident)
 
 
-def place_of(request: rq.Report) -> tuple[float, float]:
-    """The reported place in WGS 84: inside, nothing is in another datum."""
-    return to_wgs84(request.place.lat, request.place.lon, request.place.datum)
-
-
-def place_from(said: rq.PlaceOf) -> Place:
-    """A place as a person or a map gave it, in WGS 84; the datum it came in stays in its source."""
-    lat, lon = to_wgs84(said.lat, said.lon, said.datum)
-    source = said.source if said.datum == "wgs84" else f"{said.source} ({said.datum})"
-    return Place(
-        round(lat * 1e7), round(lon * 1e7), "wgs84", source[:32], said.accuracy_m, said.text
-    )
-
-
-def _short_number(draft: Draft) -> str:
+def short_number(draft: Draft) -> str:
     """Short daily number for the radio: day of month and a serial of that day."""
     board, day = draft.board, draft.now_ms // DAY_MS
     serial = board.day_reports + 1 if day == board.day else 1
@@ -77,6 +67,7 @@ def add(asked: Asked, request: rq.Add) -> Reply:
 
 def cancel(asked: Asked, request: rq.CancelIncident) -> Reply:
     incident = asked.incident(request.incident)
+    sos_desk.check_may_cancel(asked.draft.board, incident)
     return _ended(asked, incident, IncidentState.CANCELLED, asked.reason or "cancelled")
 
 
@@ -89,6 +80,7 @@ def _ended(asked: Asked, incident: Incident, state: IncidentState, why: str) -> 
     draft = asked.draft
     close_all(draft, incident, why, asked.person, AnswerMeans.BY_DESK)
     draft.emit(ev.IncidentMoved(draft.now_ms, incident.incident, state.value, asked.person, why))
+    sos_desk.on_closed(draft, incident, asked.person)
     return at_revision(incident)
 
 
@@ -99,6 +91,7 @@ def reopen(asked: Asked, request: rq.Reopen) -> Reply:
     asked.draft.emit(
         ev.IncidentMoved(asked.draft.now_ms, incident.incident, state, asked.person, None)
     )
+    sos_desk.on_reopened(asked.draft, incident, asked.person)
     fill(asked.draft, incident, asked.estimate(incident))
     return at_revision(incident)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from matcher.core import welfare
 from matcher.core.asked import Asked, Handlers, NotDone, Reply, at_revision
 from matcher.core.assign import SLOTS_MAX, open_slot, rank
 from matcher.core.board import Incident, Order, Unit
+from matcher.core.leaving import own_incident
 from matcher.core.offers import RULE_PERSON, accept, close, fill, issue, settle
+from matcher.core.requests_drills import check_not_mixed
 from protocol import request as rq
 from protocol.order import (
     OFFERED,
@@ -26,13 +29,14 @@ DESK: Final = "desk"  # stands for the terminal of an answer heard by radio
 def assign(asked: Asked, request: rq.Assign) -> Reply:
     """A person's choice is never blocked; only a unit that has an order must be released first."""
     incident, unit = asked.incident(request.incident), asked.unit(request.unit)
-    if unit.order is not None:
+    if unit.order is not None and own_incident(asked.draft.board, unit) is None:
         raise NotDone("unit_has_order", f"{unit.unit} has order {unit.order}; release it first")
     return _sent(asked, incident, unit, by_radio=request.by_radio)
 
 
 def _sent(asked: Asked, incident: Incident, unit: Unit, *, by_radio: bool = False) -> Reply:
     draft = asked.draft
+    check_not_mixed(unit, incident)
     if not unit.terminals and not unit.radio_crew and not by_radio:
         raise NotDone("not_logged_on", f"{unit.unit} has no terminal logged on; call by radio")
     slot = open_slot(draft.board, incident)
@@ -63,6 +67,7 @@ def reassign(asked: Asked, request: rq.Reassign) -> Reply:
     if held.incident == incident.incident:
         raise NotDone("already_on_it", f"{unit.unit} has order {held.order} for it")
     before = asked.draft.board.incidents[held.incident]
+    check_not_mixed(unit, incident)
     why = asked.reason or PREEMPTED
     close(asked.draft, held, OrderStep.SUPERSEDE, why, asked.person, means=AnswerMeans.BY_DESK)
     settle(asked.draft, before)
@@ -96,6 +101,7 @@ def answer_by_voice(asked: Asked, request: rq.AnswerByVoice) -> Reply:
     if order.state == before:
         raise NotDone("not_allowed", f"{order.order} is {order.state}, not to {said.word}")
     draft.send_answered(order, DESK, said, counts=True)
+    welfare.touched(draft, order.unit, asked.person)
     incident = draft.board.incidents[order.incident]
     fill(draft, incident, asked.estimate(incident))
     return at_revision(incident) | {"order": order.order}

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -74,10 +75,15 @@ class FakeLink:
 class World:
     """A terminal over a real store whose size can be limited, without process or broker."""
 
-    def __init__(self, folder: Path) -> None:
-        self.store = Store(folder / "agent.db", SCHEMA, OPTIONS)
+    def __init__(
+        self, folder: Path, before: World | None = None, *, size_bytes_max: int = 0
+    ) -> None:
+        """`before`: the same terminal, started again."""
+        options = replace(OPTIONS, size_bytes_max=size_bytes_max)
+        self.store = Store(folder / "agent.db", SCHEMA, options)
         key, root, role = (SealKey(Ed25519PrivateKey.generate()) for _ in range(3))
-        self.role_key, self.enrolment = role, secrets.token_bytes(16)
+        self.role_key = role
+        self.enrolment: bytes = secrets.token_bytes(16) if before is None else before.enrolment
         self.clock = ManualClock(NOW_MS)
         self.logbook = Logbook(self.store, self.enrolment, key.public)
         self.logbook.begin_now(

@@ -151,6 +151,10 @@ class Centre:
         )
         return opened.kind, opened.payload
 
+    def new_session(self) -> None:
+        """Whoever comes next is not the connection that was welcomed."""
+        self._welcomed_boot = 0
+
     def welcome(self) -> None:
         birth = self.births[-1]
         n, head = self.contiguous(birth.logbook)

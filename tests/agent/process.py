@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import tty
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Receiver:
         self.path = os.ttyname(self._slave)
         self.lat, self.lon = 24.513, 117.647
         self.is_mute, self.noise = False, b""
+        self.date_shift = timedelta()  # how wrong its date is
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._speak, args=(1 / hz,), daemon=True)
         self._thread.start()
@@ -51,7 +52,9 @@ class Receiver:
             if self.is_mute:
                 continue
             try:
-                os.write(self._master, self.noise + self._epoch(datetime.now(UTC)))
+                os.write(
+                    self._master, self.noise + self._epoch(datetime.now(UTC) + self.date_shift)
+                )
             except BlockingIOError:
                 continue  # nobody reads
 
@@ -81,6 +84,7 @@ class AgentProcess:
             "report": "interval_s = 0.5\nlease_s = 3",
             "track": "entry_s = 2\nscratch_s = 1",
         }
+        self.under: list[str] = []  # a command that runs it, e.g. strace
         self._process: subprocess.Popen[bytes] | None = None
         self._crews: list[Crew] = []
 
@@ -105,7 +109,7 @@ class AgentProcess:
         with self.log.open("ab") as log:
             at = log.tell()
             self._process = subprocess.Popen(
-                [sys.executable, "-c", RUN, str(self.config)],
+                [*self.under, sys.executable, "-c", RUN, str(self.config)],
                 cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         deadline_s = time.monotonic() + START_S
@@ -114,6 +118,11 @@ class AgentProcess:
                 raise AssertionError(f"agent did not start: {self.log.read_text()[-2000:]}")
             time.sleep(0.01)
         return self
+
+    def ended(self) -> int:
+        """Its exit code, once it has ended by itself."""
+        assert self._process is not None
+        return self._process.wait(START_S)
 
     def kill(self) -> None:
         assert self._process is not None

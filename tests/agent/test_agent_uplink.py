@@ -67,7 +67,7 @@ def test_birth_is_repeated_unchanged_until_its_own_welcome(world: World) -> None
     assert len(set(centre.sealed_births)) == 1
     assert centre.positions, "positions do not wait for the welcome"
     assert not centre.batches, "the logbook does"
-    foreign = Welcome(bytes(16), now_ms(), 1, 0, bytes(16), 0, bytes(32), None)
+    foreign = Welcome(b"\1" * 16, now_ms(), 1, 0, bytes(16), 0, bytes(32), None)
     centre.send(Kind.WELCOME, session.encode(foreign))
     crew = world.agent.crew()
     crew.say(type="watch")

@@ -70,7 +70,7 @@ def test_role_keys_hold_72_hours_past_their_end_and_are_told(enrolment: Enrolmen
     assert seals.ended_roles(end_ms - 60_000) == ()
     assert seals.ended_roles(end_ms + 60_000) == ("dispatch", "receipt")
     assert seals.open(sealed, end_ms + LAST_GOOD_MS - 60_000).payload == b"x"
-    assert reason_of(seals, sealed, end_ms + LAST_GOOD_MS + 60_000) is Reason.UNKNOWN_KEY
+    assert reason_of(seals, sealed, end_ms + LAST_GOOD_MS + 60_000) is Reason.EXPIRED
     assert seals.open(sealed, None).payload == b"x", "no trusted time: the dates are not asked"
 
 
@@ -102,3 +102,20 @@ def test_broker_certificate_is_held_against_the_time_that_is_known(enrolment: En
         check(end_ms + DAY_MS, TimeTrust.GNSS, 0)
     with pytest.raises(PeerRefused, match="expired"):
         check(0, TimeTrust.RTC, end_ms + DAY_MS)
+
+
+@pytest.mark.parametrize("kind", [Kind.CONFIGURATION, Kind.CODEBOOK])
+def test_documents_are_bound_to_the_fleet(enrolment: Enrolment, kind: Kind) -> None:
+    """Sealed once for all; sealed for this topic alone, or for another fleet, they are refused."""
+    seals, key = seals_of(enrolment), enrolment.roles[Role.CONFIGURATION]
+    assert seals.open(seal(kind, FLEET, b"", b"x", key), now_ms()).payload == b"x"
+    for bound_to, of in ((seals.order_topic, enrolment.enrolment), ("other", b"")):
+        assert reason_of(seals, seal(kind, bound_to, of, b"x", key), now_ms()) is Reason.BAD_SEAL
+
+
+def test_a_certificate_is_for_one_terminal(enrolment: Enrolment) -> None:
+    seals, key = seals_of(enrolment), enrolment.roles[Role.ENROLMENT]
+    mine = seal(Kind.CERTIFICATE, seals.order_topic, enrolment.enrolment, b"x", key)
+    assert seals.open(mine, now_ms()).payload == b"x"
+    moved = seal(Kind.CERTIFICATE, seals.order_topic, bytes(16), b"x", key)
+    assert reason_of(seals, moved, now_ms()) is Reason.BAD_SEAL

@@ -133,6 +133,9 @@ def forged_requests(recording: Recording) -> Iterator[Message]:
         "message": {"unit": "611", "text": "stand down"},
         "logon": {"unit": "611", "crew": ["9999"]},
         "logoff": {"unit": "611"},
+        "note": {"remove": "p-1-1"},
+        "sos-test": {"terminal": "t-611"},
+        "exercise": {"unit": "611", "on": True},
     }
     for verb in rq.VERBS:
         for manager in (DESK, CLERK):

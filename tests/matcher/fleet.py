@@ -15,7 +15,7 @@ from matcher.core.commands import (
     TakeIdentities,
     Tick,
 )
-from matcher.core.decide import decide, needs
+from matcher.core.decide import decide, needs, wants_place
 from protocol import dispatch
 from protocol import entry as entries
 from protocol import request as rq
@@ -45,6 +45,7 @@ class FleetUnderTest:
     events: list[ev.Event] = field(default_factory=list)
     entry_n: dict[str, int] = field(default_factory=dict)
     more_terminals: dict[str, str] = field(default_factory=dict)  # terminal -> unit, by hand
+    places: dict[str, entries.Here] = field(default_factory=dict)  # terminal -> where it is
     requests: int = 0
 
     def __post_init__(self) -> None:
@@ -64,6 +65,8 @@ class FleetUnderTest:
                 self.entry(device, entries.Logon(1, unit, None, crew, None, ()))
 
     def do(self, command: Command) -> list[ev.Event]:
+        if isinstance(command, EntryCame) and wants_place(command):
+            command = replace(command, here=self.places.get(command.device.removeprefix("t-")))
         if isinstance(command, ManagerRequest | EntryCame | Tick):
             wanted = needs(self.board, command)
             command = replace(command, estimates=tuple(self._estimate(i) for i, _, _ in wanted))
@@ -98,11 +101,12 @@ class FleetUnderTest:
         return rq.decode_reply(done.reply)
 
     def report(
-        self, priority: int = 1, units: int = 1, officers: int = 1, **plan: object
-    ) -> Incident:
+        self, priority: int = 1, units: int = 1, officers: int = 1, exercise: bool = False,
+        **plan: object,
+    ) -> Incident:  # fmt: skip
         reply = self.request(
             {
-                "verb": "report", "kind": "theft", "priority": priority,
+                "verb": "report", "kind": "theft", "priority": priority, "exercise": exercise,
                 "place": {"lat": 24.513, "lon": 117.647},
                 "plan": {"units": units, "officers": officers, **plan},
             }
@@ -110,9 +114,12 @@ class FleetUnderTest:
         assert reply.incident is not None
         return self.board.incidents[reply.incident]
 
-    def entry(self, unit: str, body: entries.Body) -> list[ev.Event]:
+    def entry(
+        self, unit: str, body: entries.Body, *, said_ms: int | None = None, trust: int = 3
+    ) -> list[ev.Event]:
+        """`said_ms`: the terminal's time, where it is not now."""
         n = self.entry_n[unit] = self.entry_n.get(unit, 0) + 1
-        data = entries.encode(entries.Entry(self.now_ms, 3, 1, 1000 * n, 1, body))
+        data = entries.encode(entries.Entry(said_ms or self.now_ms, trust, 1, 1000 * n, 1, body))
         return self.do(EntryCame(self.now_ms, enrolment_of(unit), f"t-{unit}", n, data, ()))
 
     def deliver(self, unit: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,9 @@ from matcher.core.board import INCIDENT_CLOSED, Board
 from matcher.core.commands import COMMANDS
 from matcher.core.decide import decide
 from matcher.core.events import EVENTS
+from protocol import entry as entries
 from protocol.order import HELD, OFFERED, Answer
+from protocol.words import Status
 from tests.matcher.fleet import FleetUnderTest
 
 UNITS = {"a": 10_000, "b": 20_000, "c": 20_000, "d": 5_000}
@@ -23,6 +26,7 @@ ACTIONS = st.lists(
         st.tuples(st.just("report"), st.integers(1, 4), st.integers(1, 3)),
         st.tuples(st.just("alerted"), st.integers(1, 4), st.integers(1, 3)),
         st.tuples(st.just("capable"), st.integers(1, 4), st.integers(1, 3)),
+        st.tuples(st.just("played"), st.integers(1, 4), st.integers(1, 3)),
         st.tuples(st.just("add"), st.integers(0, 3), st.just(0)),
         st.tuples(st.just("close"), st.integers(0, 3), st.just(0)),
         st.tuples(st.just("reopen"), st.integers(0, 3), st.just(0)),
@@ -47,6 +51,14 @@ ACTIONS = st.lists(
         st.tuples(st.just("release"), st.integers(0, 3), st.sampled_from(sorted(UNITS))),
         st.tuples(st.just("hold"), st.sampled_from(sorted(UNITS)), st.booleans()),
         st.tuples(st.just("restart"), st.just(0), st.just(0)),
+        st.tuples(st.just("sos"), st.sampled_from(sorted(UNITS)), st.integers(0, 400)),
+        st.tuples(
+            st.just("status"),
+            st.sampled_from(sorted(UNITS)),
+            st.sampled_from([Status.BUSY, Status.AVAILABLE, Status.EMERGENCY]),
+        ),
+        st.tuples(st.just("exercise"), st.sampled_from(sorted(UNITS)), st.booleans()),
+        st.tuples(st.just("seen"), st.integers(0, 12), st.just(0)),
     ),
     max_size=30,
 )
@@ -56,6 +68,7 @@ REPORTS: dict[str, dict[str, object]] = {
     "report": {},
     "alerted": {"alert": True},
     "capable": {"capabilities": ["taser"]},
+    "played": {"exercise": True},
 }
 FOR_INCIDENTS: dict[str, Callable[[object], tuple[str, dict[str, object]]]] = {
     "cancel": lambda _: ("cancel", {}),
@@ -69,6 +82,40 @@ FOR_INCIDENTS: dict[str, Callable[[object], tuple[str, dict[str, object]]]] = {
     "assign": lambda unit: ("assign", {"unit": unit}),
     "reassign": lambda unit: ("reassign", {"unit": unit}),
     "release": lambda unit: ("release", {"unit": unit}),
+}
+
+
+def here(metres: int) -> entries.Here:
+    return entries.Here(245_130_000 + 90 * metres, 1_176_470_000, 50, 500)
+
+
+def press(fleet: FleetUnderTest, unit: str, metres: int) -> None:
+    """A new press of the unit's recorder, that far from the others."""
+    n = len(fleet.commands) + 1
+    fleet.entry(
+        unit, entries.DeviceEvent("body-1", "recorder", 1, n, "sos", None, (), here(metres), None)
+    )
+
+
+def set_status(fleet: FleetUnderTest, unit: str, status: int) -> None:
+    fleet.entry(unit, entries.StatusChange(status, None))
+
+
+def see(fleet: FleetUnderTest, which: int, _: object) -> None:
+    alerts = sorted(fleet.board.alerts)
+    if alerts:
+        fleet.request({"verb": "acknowledge", "alert": alerts[which % len(alerts)]})
+
+
+def play(fleet: FleetUnderTest, unit: str, on: bool) -> None:
+    fleet.request({"verb": "exercise", "unit": unit, "on": on})
+
+
+SAFETY: dict[str, Callable[[FleetUnderTest, Any, Any], None]] = {
+    "sos": press,
+    "status": set_status,
+    "exercise": play,
+    "seen": see,
 }
 
 
@@ -97,6 +144,8 @@ def run(fleet: FleetUnderTest, action: tuple[str, object, object]) -> None:
     elif what == "merge" and incidents:
         into = incidents[two % len(incidents)]  # type: ignore[operator]
         fleet.request({"verb": "merge", "incident": incidents[one % len(incidents)], "into": into})  # type: ignore[operator]
+    elif what in SAFETY:
+        SAFETY[what](fleet, one, two)
     elif what in FOR_INCIDENTS and incidents:
         verb, more = FOR_INCIDENTS[what](two)
         fleet.request({"verb": verb, "incident": incidents[one % len(incidents)], **more})  # type: ignore[operator]
@@ -114,14 +163,27 @@ def check(board: Board) -> None:
         assert len(places) == len(set(places)), "a place is held at most once"
         if incident.state in INCIDENT_CLOSED:
             assert not [o for o in board.orders_of(incident) if o.state in OFFERED]
+            assert incident.incident not in board.open_ids
         elif open_slot(board, incident) is not None:
             assert incident.waits is not None, "an incident never waits silently"
+        for order in board.orders_of(incident):
+            if order.is_open:
+                assert board.units[order.unit].exercise == incident.exercise, "never mixed"
+    for sos in board.sos.values():
+        incident = board.incidents[sos.incident]
+        assert (incident.priority, incident.exercise) == (0, False)
+        if incident.state in INCIDENT_CLOSED:
+            assert (incident.state, incident.disposition) == ("cleared", "handled"), "by the desk"
+        else:
+            assert {board.units[u].status for u in sos.units} == {Status.EMERGENCY}
 
 
 @settings(max_examples=400, deadline=None)
 @given(ACTIONS)
 def test_invariants_hold_after_every_action(actions: list[tuple[str, object, object]]) -> None:
-    fleet = FleetUnderTest(dict(UNITS), capabilities={"c": ("taser",)})
+    fleet = FleetUnderTest(
+        dict(UNITS), capabilities={"c": ("taser",)}, places={unit: here(0) for unit in "ab"}
+    )
     for action in actions:
         run(fleet, action)
         check(fleet.board)
@@ -135,7 +197,7 @@ def test_invariants_hold_after_every_action(actions: list[tuple[str, object, obj
 def test_journal_gives_the_same_board_and_the_core_the_same_events(
     actions: list[tuple[str, object, object]],
 ) -> None:
-    fleet = FleetUnderTest(dict(UNITS))
+    fleet = FleetUnderTest(dict(UNITS), places={unit: here(0) for unit in "ab"})
     for action in actions:
         run(fleet, action)
     read_event, read_command = records.decoder(EVENTS), records.decoder(COMMANDS)

@@ -33,6 +33,7 @@ PARAMETERS: Final = {
     "unit": "A unit's call sign.",
     "incident": "An incident's id.",
     "alert": "Kind of the alert.",
+    "list": "Name of the broker's access list: a digest of its text.",
 }
 
 
@@ -61,7 +62,8 @@ CHANNELS: Final = (
     Channel("link", _terminal("link"), "Birth at each connection; the will is a hint only.",
             "receive", 1, False, COSE, ("birth", "will")),
     Channel("order", _terminal("order"), "All that the centre tells one terminal. Receipts QoS 0.",
-            "send", 1, False, COSE, ("dispatch", "welcome", "receipt", "trust")),
+            "send", 1, False, COSE,
+            ("dispatch", "welcome", "receipt", "trust", "configuration", "new-certificate")),
     Channel("request", topics.request("{fleet}", "{manager}", "{verb}"),
             "A manager's request: JSON inside the envelope of kind request.",
             "receive", 1, False, COSE, ("Request",)),
@@ -78,8 +80,15 @@ CHANNELS: Final = (
             "send", 1, False, JSON, ("Alert",)),
     Channel("statistics", topics.statistics("{fleet}"), "Figures of the fleet.",
             "send", 0, True, JSON, ("Statistics",)),
+    Channel("trust", topics.trust("{fleet}"),
+            "The newest trust document, retained, for managers' tools; sealed by the root.",
+            "send", 1, True, COSE, ("trust",)),
     Channel("canary", topics.canary("{fleet}"),
             "The matcher's message to itself: proof that its subscriptions deliver.",
+            "send", 0, False, "application/octet-stream", ()),
+    Channel("list-canary", topics.list_canary("{fleet}", "{list}"),
+            "The matcher to itself, on the name of the access list that allows it: proof that the "
+            "broker uses this list. On `shut`, which none allows, nothing may ever come.",
             "send", 0, False, "application/octet-stream", ()),
 )  # fmt: skip
 

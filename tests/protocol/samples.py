@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from protocol import (
+    cbor,
+    configuration,
     dispatch,
     entry,
     envelope,
     identities,
     logbook,
     position,
+    renewal,
     request,
     session,
     topics,
 )
+from protocol.configuration import Configuration
 from protocol.dispatch import Cancel, Confirm, ConfirmState, Message, Numbered, Order, Place, Plan
 from protocol.entry import Entry, Here
 from protocol.envelope import Kind
+from protocol.fields import plain
 from protocol.identities import (
     Identities,
     Identity,
@@ -31,6 +36,8 @@ from protocol.keys import SealKey
 from protocol.logbook import Head, Item, Receipt
 from protocol.order import OrderKind
 from protocol.position import Position
+from protocol.pruned import Pruned
+from protocol.renewal import NewCertificate, RenewalRequest
 from protocol.session import Birth, Versions, Welcome, Will
 from protocol.track import CODEC, TrackPoint, pack
 
@@ -97,6 +104,16 @@ IDENTITIES: Final = Identities(
     ),
 )  # fmt: skip
 
+CONFIGURATION: Final = Configuration(
+    FLEET, 3, NOW_MS, (DEVICE,), "[report]\npolicy = 'interval'\ninterval_s = 5\n"
+)
+RENEWAL_REQUEST: Final = RenewalRequest(
+    FLEET, DEVICE, IdentityKind.TERMINAL, ENROLMENT, NOW_MS, OTHER_KEY.public, b"PKCS #10 in DER"
+)
+NEW_CERTIFICATE: Final = NewCertificate(
+    FLEET, DEVICE, IdentityKind.TERMINAL, ENROLMENT, OTHER_KEY.public, b"X.509 in DER"
+)
+
 HERE: Final = Here(245_130_012, 1_176_470_034, 35, 800)
 POINTS: Final = tuple(
     TrackPoint(NOW_MS + 1000 * i, 24_513_001 + 90 * i, 117_647_003 - 12 * i, 100 + i, 91, 2, 0)
@@ -116,6 +133,8 @@ BODIES: Final[tuple[entry.Body, ...]] = (
     entry.NewKey(OTHER_KEY.public),
     entry.Logon(41, "621", "van-2", ("0421", "0388"), "0421", (("rec-1", "0421"),)),
     entry.Logoff(41, "shift_end"),
+    entry.Renewal(renewal.seal_request(RENEWAL_REQUEST, TERMINAL_KEY)),
+    Pruned(12, b"\x0c" * 32, b"sealed receipt"),
 )
 ENTRIES: Final = tuple(
     Entry(NOW_MS + i, 3, 7, 60_000 + i, 41, body) for i, body in enumerate(BODIES)
@@ -163,6 +182,9 @@ PAYLOADS: Final[dict[Kind, tuple[str, bytes, SealKey, bytes]]] = {
     Kind.REPLY: (REPLY_TOPIC, bytes(16), CENTRE_KEY, request.encode(REPLY)),
     Kind.TRUST: (FLEET, b"", ROOT_KEY, identities.encode(TRUST)),
     Kind.IDENTITIES: (FLEET, b"", ROOT_KEY, identities.encode(IDENTITIES)),
+    Kind.CONFIGURATION: (FLEET, b"", CENTRE_KEY, configuration.encode(CONFIGURATION)),
+    Kind.RENEWAL: (LINK_TOPIC, ENROLMENT, TERMINAL_KEY, cbor.encode(plain(RENEWAL_REQUEST))),
+    Kind.CERTIFICATE: (ORDER_TOPIC, ENROLMENT, CENTRE_KEY, cbor.encode(plain(NEW_CERTIFICATE))),
 }
 KINDS: Final = tuple(PAYLOADS)
 

@@ -96,4 +96,5 @@ def test_retained_and_qos_are_the_contracts() -> None:
         "position": (0, False), "logbook": (1, False), "link": (1, False), "order": (1, False),
         "request": (1, False), "reply": (1, False), "unit": (0, True), "incident": (1, True),
         "alert": (1, False), "statistics": (0, True), "canary": (0, False),
+        "trust": (1, True), "list-canary": (0, False),
     }  # fmt: skip

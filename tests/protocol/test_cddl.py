@@ -12,10 +12,23 @@ from typing import Any
 import cbor2
 import pytest
 
-from protocol import dispatch, entry, envelope, identities, logbook, order, position, session
+from protocol import (
+    configuration,
+    dispatch,
+    entry,
+    envelope,
+    evidence,
+    evidence_records,
+    identities,
+    logbook,
+    order,
+    position,
+    renewal,
+    session,
+)
 from protocol.envelope import Kind
 from protocol.refusal import Refused
-from tests.protocol import samples
+from tests.protocol import export, samples
 from tests.protocol.cddl import Schema
 
 CDDL = (Path(__file__).parents[2] / "docs" / "protocol" / "outrider.cddl").read_text("utf-8")
@@ -28,14 +41,20 @@ CLASSES: dict[str, type[Any]] = {
     "plan": dispatch.Plan, "confirm": dispatch.Confirm, "cancel": dispatch.Cancel,
     "message": dispatch.Message, "here": entry.Here, "trust": identities.Trust,
     "role-key": identities.RoleKey, "identities": identities.Identities,
-    "identity": identities.Identity,
+    "identity": identities.Identity, "configuration": configuration.Configuration,
+    "renewal-request": renewal.RenewalRequest, "new-certificate": renewal.NewCertificate,
 }  # fmt: skip
 BODIES = {
     re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower(): (number, cls)
     for cls, number in entry.KIND_OF.items()
 }
+EVIDENCE = {
+    re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower(): (int(number), cls)
+    for cls, number in evidence_records.KIND_OF.items()
+}
 NOT_RECORDS = {
     "sealed", "sig-structure", "external-aad", "chain-start", "batch", "entry-of", "numbered",
+    "evidence",
 }  # fmt: skip
 JSON_KINDS = {Kind.REQUEST, Kind.REPLY}
 WORDS: dict[str, type[Enum]] = {
@@ -57,6 +76,9 @@ def test_names_are_the_dataclasses() -> None:
         name: [field.name for field in fields(cls)]
         for name, cls in (CLASSES | {name: cls for name, (_, cls) in BODIES.items()}).items()
     }
+    for name, (_, cls) in EVIDENCE.items():
+        wanted[name] = ["kind", *(field.name for field in fields(cls))]
+    wanted["evidence-row"] = [field.name for field in fields(evidence.Row)]
     found = {name: names for name, names in records().items() if name not in NOT_RECORDS}
     assert found == wanted
 
@@ -89,7 +111,8 @@ def test_words(name: str) -> None:
 def test_every_rule_is_used_or_stands_on_its_own() -> None:
     roots = {
         "sealed", "sig-structure", "position", "batch", "head", "entry", "birth", "will", "welcome",
-        "receipt", "dispatch", "trust", "identities", "chain-start", "u8",
+        "receipt", "dispatch", "trust", "identities", "chain-start", "u8", "evidence",
+        "configuration", "renewal-request", "new-certificate",
     }  # fmt: skip
     rules = re.findall(r"^([a-z0-9-]+)(?:<[^>]*>)? =", BARE, re.M)
     assert len(rules) == len(set(rules))
@@ -98,11 +121,18 @@ def test_every_rule_is_used_or_stands_on_its_own() -> None:
         assert len(uses) > 1, f"{rule} is defined and never used"
 
 
+def test_numbers_of_evidence_records() -> None:
+    for name, (number, _) in EVIDENCE.items():
+        assert re.search(rf"^{name} = \[\s*\n    kind: {number},", BARE, re.M), name
+
+
 # --- a validator of its own reads the same file -------------------------------------------------
 
 SCHEMA = Schema(CDDL)
 RULE_OF_KIND = {kind: kind.value for kind in samples.KINDS if kind not in JSON_KINDS}
 RULE_OF_KIND[Kind.BATCH] = "head"
+RULE_OF_KIND[Kind.RENEWAL] = "renewal-request"
+RULE_OF_KIND[Kind.CERTIFICATE] = "new-certificate"
 
 
 @pytest.mark.parametrize("kind", RULE_OF_KIND)
@@ -175,3 +205,15 @@ def test_the_file_and_the_code_refuse_the_same(
                     assert not SCHEMA.holds(rule, data), (field.name, number)
             else:
                 assert SCHEMA.holds(rule, data), (field.name, number)
+
+
+def test_a_whole_export_fits() -> None:
+    fleet = export.Fleet()
+    data = cbor2.loads(fleet.seal(fleet.records()))
+    assert SCHEMA.holds("evidence", data[2])
+    version, index, found = cbor2.loads(data[2])
+    assert not SCHEMA.holds("evidence", cbor2.dumps([version, index, found, 0]))
+    for i, one in enumerate(found):
+        assert SCHEMA.holds("evidence-record", one)
+        short = cbor2.dumps(cbor2.loads(one)[:-1])
+        assert not SCHEMA.holds("evidence", cbor2.dumps([version, index, [*found[:i], short]]))

@@ -68,7 +68,7 @@ def test_fields_that_are_refused(changes: dict[str, Any], text: str) -> None:
     assert refused(entry.encode(replace(STATUS, **changes))).startswith(text)
 
 
-@pytest.mark.parametrize("kind", [0, 14, -1, None, True, 2**40, "1"])
+@pytest.mark.parametrize("kind", [0, 99, -1, None, True, 2**40, "1"])
 def test_unknown_kinds(kind: object) -> None:
     data = cbor2.dumps([kind, NOW_MS, 3, 7, 1, None, [1, None]])
     assert refused(data) == f"malformed: entry: unknown kind {kind!r}"

@@ -146,7 +146,7 @@ def test_documents_open_by_their_fleet_alone(shell: Shell, kind: Kind) -> None:
     assert shell.open(message, root, "yy", b"") is None
     assert shell.error.startswith("bad_seal")
     assert shell.open(message, root, samples.LINK_TOPIC, samples.ENROLMENT) is None
-    assert shell.error == f"wrong_kind: {kind} where birth, will belongs"
+    assert shell.error == f"wrong_kind: {kind} where birth, renewal, will belongs"
 
 
 def test_a_document_of_another_fleet_is_refused(shell: Shell) -> None:

@@ -36,6 +36,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "message": {"unit": "621", "text": "注意安全"},
     "logon": {"unit": "621", "crew": ["4711"]},
     "logoff": {"unit": "621"},
+    "note": {"remove": "p-1-1"},
+    "sos-test": {"terminal": "car-7", "minutes": 5},
+    "exercise": {"unit": "621", "on": True},
 }
 
 
@@ -104,7 +107,8 @@ def test_the_id_of_a_request_that_is_wrong_otherwise() -> None:
 ROLES = ("intake", "dispatcher", "supervisor", "officer", "technician")
 ALLOWED = {(verb, role) for verb in VERBS for role in ("dispatcher", "supervisor")}
 ALLOWED |= {("report", "intake")}
-ALLOWED -= {("mode", "dispatcher")}
+ALLOWED -= {(verb, "dispatcher") for verb in ("mode", "exercise", "sos-test")}
+ALLOWED |= {("sos-test", "technician")}
 
 
 @pytest.mark.parametrize(("verb", "role"), list(product(VERBS, ROLES)))

@@ -44,6 +44,7 @@ def test_the_table_of_topics() -> None:
     assert topics.alert("zz", "sos") == "outrider/v1/fleet/zz/alert/sos"
     assert topics.statistics("zz") == "outrider/v1/fleet/zz/statistics"
     assert topics.canary("zz") == "outrider/v1/fleet/zz/canary"
+    assert topics.list_canary("zz", "shut") == "outrider/v1/fleet/zz/canary/shut"
     assert topics.all_terminals("zz", "link") == "outrider/v1/terminal/zz/+/link"
     assert topics.all_requests("zz") == "outrider/v1/fleet/zz/request/+/+"
     assert topics.owned_by_matcher("zz") == (

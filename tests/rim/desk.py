@@ -64,6 +64,17 @@ class Desk:
         asking = self._client.request(asked)
         return asyncio.run_coroutine_threadsafe(asking, self._loop).result(life_s + 5)
 
+    def ask_again(self, issued_ms: int) -> Reply:
+        """A call for service that was asked for at `issued_ms`, and is repeated only now."""
+        assert self._client is not None
+        request_id = f"{self._settings.name}-rim-{next(self._ids):06d}"
+        place = {"lat": 24.5, "lon": 117.6}
+        fields = {"kind": "theft", "priority": 1, "place": place,
+                  "plan": {"units": 1, "officers": 1}}  # fmt: skip
+        asked = build("report", fields, request_id, issued_ms, 60)
+        asking = self._client.request(asked)
+        return asyncio.run_coroutine_threadsafe(asking, self._loop).result(65)
+
     def done(self, verb: str, **fields: Any) -> Reply:
         """A request that must be done."""
         reply = self.ask(verb, **fields)

@@ -104,6 +104,15 @@ def test_the_kept_logbooks_have_no_gap(shown: Shown) -> None:
         assert numbers == list(range(1, len(numbers) + 1))
 
 
+def test_one_whole_order_is_left_as_evidence(shown: Shown) -> None:
+    words = (shown.kept / "evidence.cbor", "--trust", shown.kept / "root.pem", "--json")
+    done = run(outrider("evidence", "verify", *words))
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["whole"], found["anchored"]) == (0, True, True), found
+    assert found["order"] is not None
+    assert found["held_whole"] >= 5  # delivered, accept, en route, on scene, clear
+
+
 def test_no_private_key_is_kept(shown: Shown) -> None:
     assert (shown.kept / "root.pem").is_file()
     for path in shown.kept.rglob("*"):

@@ -216,8 +216,9 @@ def test_after_all_that_an_order_goes_its_way(loot: Loot) -> None:
 
 
 def test_a_revoked_terminal_is_not_heard(loot: Loot) -> None:
-    """Also where the broker has not cut it off yet, as here: its rights were widened by hand."""
+    """Also where the broker has not cut it off yet, as here: nobody tells it of its new lists."""
     world, desk = loot.world, loot.world.desk
+    world.follows.clear()
     mark = world.matcher.mark
     done = run(outrider("authority", "--dir", world.fleet.authority, "revoke", f"t-{EVIL}"))
     assert done.returncode == 0, done.stderr

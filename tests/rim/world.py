@@ -18,7 +18,10 @@ from typing import Self
 
 from authority import ceremony
 from authority.acts import Invitee
+from matcher.broker.lists import check_lists
 from protocol.identities import IdentityKind
+from runtime.faults import ConfigFault
+from runtime.key_files import load_certificate
 from tests.authority.fleet import FLEET, BrokerKeys, Fleet, real_now_ms
 from tests.broker import Broker, free_port
 from tests.rim.crew import Crew
@@ -34,7 +37,8 @@ _LOOK_S = 0.05
 class World:
     """`units` are enrolled terminals `t-UNIT` in this order away from PLACE; nothing is started.
 
-    Of `keys_only` there are keys and certificates and nothing that runs.
+    Of `keys_only` there are keys and certificates and nothing that runs. `age_ms`: how long ago the
+    authority made all keys and certificates.
     """
 
     def __init__(
@@ -42,12 +46,13 @@ class World:
         *units: str,
         managers: Mapping[str, tuple[str, ...]] | None = None,
         keys_only: tuple[str, ...] = (),
+        age_ms: int = 0,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="orim-"))
         self.managers = dict(managers) if managers else {DESK: ("dispatcher", "supervisor")}
         for name in ("lists", "stores", "k"):
             (self.folder / name).mkdir()
-        self.fleet = Fleet(self.folder, real_now_ms())
+        self.fleet = Fleet(self.folder, real_now_ms() - age_ms)
         self.enrolments = self._enrol((*units, *keys_only))
         shutil.copy(self.fleet.centre / "crl.pem", self.folder / "lists" / "crl.pem")
         keys = BrokerKeys(self.fleet.authority / "broker")
@@ -62,6 +67,9 @@ class World:
         self._desks: list[Desk] = []
         self._clients: list[contextlib.AbstractContextManager[object]] = []
         self._over = threading.Event()
+        self.follows = threading.Event()  # cleared: nobody tells the broker of new lists
+        self.follows.set()
+        self.lists_refused = 0  # how often the check before a reload said no
         self._follower = threading.Thread(target=self._follow_lists, daemon=True)
 
     def _enrol(self, units: tuple[str, ...]) -> dict[str, bytes]:
@@ -111,7 +119,8 @@ class World:
                 "broker": {"port": self.broker.port, "keepalive_s": 2, "backoff_cap_s": 0.5,
                            "handshake_interval_s": 0.1},
                 "files": {"keys": self.fleet.centre, "identities": self.fleet.centre,
-                          "journal": self.journal, "broker": self.folder / "lists"},
+                          "journal": self.journal, "broker": self.folder / "lists",
+                          "requests": self.folder / "requests"},
             },
         )  # fmt: skip
         text += "".join(f'[[unit]]\nunit = "{u}"\nkind = "{k}"\n' for u, k in kinds.items())
@@ -223,14 +232,25 @@ class World:
         staged.replace(self.broker.acl_file)
 
     def _follow_lists(self) -> None:
-        """As the systemd path unit does: the broker reads the lists again when they changed."""
+        """As the systemd path unit does: the broker reads the lists again when they changed.
+
+        Only where they pass the check that the unit makes first, and while `follows` is set.
+        """
         lists = [self.folder / "lists" / name for name in ("acl", "crl.pem")]
-        seen = [path.stat().st_mtime_ns for path in lists]
+        root = load_certificate(self.fleet.centre / "root.pem")
+        seen: list[int] = []
         while not self._over.wait(_LOOK_S):
-            stamps = [path.stat().st_mtime_ns for path in lists]
-            if stamps != seen:
-                seen = stamps
-                self._copy_lists()
+            stamps = [path.stat().st_mtime_ns if path.exists() else 0 for path in lists]
+            if stamps == seen or not self.follows.is_set():
+                continue
+            is_news, seen = bool(seen), stamps
+            try:
+                check_lists(lists[0].parent, root, real_now_ms())
+            except ConfigFault:
+                self.lists_refused += 1
+                continue
+            self._copy_lists()
+            if is_news:
                 with contextlib.suppress(AssertionError):  # the broker is down: it reads at start
                     self.broker.reload()
 
