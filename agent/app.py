@@ -107,7 +107,9 @@ class Agent:
         self._upkeep = Upkeep(
             begun, self._terminal, self._seals, self._link, self._uplink, loaded.meta, self._apply
         )
-        self._devices = Devices(self._terminal, self._view, self._whereabouts.ignition)
+        self._devices = Devices(
+            self._terminal, self._view, self._whereabouts.ignition, self._upkeep.codes.check
+        )
         self._server = self._make_server()
         self._gnss = GnssTask(settings.gnss, self._timekeeper, self._on_fix)
 
@@ -263,6 +265,7 @@ class Agent:
             fix=fix,
             refused=dict(self._refusals.counts),
             store=self._store_figures.day(),
+            book=self._upkeep.codes.book,
         )
 
     def _figures(self) -> Mapping[str, int]:

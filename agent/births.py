@@ -59,7 +59,10 @@ class Births:
             logbook.boot, connection, self._nonces[-1], logbook.book.id,
             logbook.book.base_n + 1, logbook.synced_n, logbook.synced_head, state.window.term,
             state.window.floor, state.crew.logon, now.utc_ms, int(now.trust),
-            Versions(self._seals.trust_version, self._seals.configuration_version, 0, 0),
+            Versions(
+                self._seals.trust_version, self._seals.configuration_version,
+                self._seals.codebook_version, 0,
+            ),
         )  # fmt: skip
         self._sealed = self._seals.seal(Kind.BIRTH, "link", session.encode(birth))
         self._changed.set()

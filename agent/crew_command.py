@@ -27,8 +27,8 @@ ANSWER_BYTES_MAX: Final = 65_536
 _EXAMPLE: Final = """examples:
   outrider agent logon --unit 621 --crew 4711,4712 --vehicle car-7
   outrider agent answer o-17 accept
-  outrider agent answer o-17 clear --disposition report-taken
-  outrider agent set busy --reason traffic-stop
+  outrider agent answer o-17 clear --disposition report_taken
+  outrider agent set busy --reason traffic_stop
   outrider agent status --json"""
 
 
@@ -172,7 +172,7 @@ def _described(state: device.State) -> str:
     for order in state.orders:
         place = order.get("place", {}).get("text", "")
         lines.append(
-            f"order {order['order']}: {order['state']}, {order['incident_kind']}"
+            f"order {order['order']}: {order['state']}, {_kind_of(order)}"
             f" priority {order['priority']} {place}".rstrip()
         )
     lines += [
@@ -184,6 +184,12 @@ def _described(state: device.State) -> str:
         lines.append(f"card: {day:.1f} MB written a day, {rounded:.1f} MB in whole pages")
     lines += [f"refused {reason}: {count}" for reason, count in state.refused.items()]
     return "\n".join(lines)
+
+
+def _kind_of(order: dict[str, Any]) -> str:
+    """The code, and what it is called where this terminal has a codebook."""
+    called = [order[key] for key in ("incident_kind_zh", "incident_kind_en") if key in order]
+    return " ".join([order["incident_kind"], *called])
 
 
 def _fix_line(fix: dict[str, Any] | None) -> str:

@@ -31,9 +31,15 @@ class Devices:
     """`handle` serves one line of a client; `view` gives the present `State`."""
 
     def __init__(
-        self, terminal: Terminal, view: Callable[[], device.State], ignition: Ignition
+        self,
+        terminal: Terminal,
+        view: Callable[[], device.State],
+        ignition: Ignition,
+        check: Callable[[BaseModel], None],
     ) -> None:
+        """`check` raises CrewRefused for a command with a code that is none."""
         self._terminal, self._view, self._ignition = terminal, view, ignition
+        self._check = check
         self._silence = Silence()
         self._watching: dict[int, Client] = {}
         self._shown_ms = 0
@@ -99,6 +105,7 @@ class Devices:
 
     async def _crew(self, client: Client, command: BaseModel) -> None:
         try:
+            self._check(command)
             match command:
                 case device.Logon():
                     entry = await self._terminal.log_on(command)

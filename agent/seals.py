@@ -8,7 +8,8 @@ which the pinned root sealed; it never goes back. Called by the uplink.
 import secrets
 from typing import Final
 
-from protocol import identities, topics
+from protocol import cbor, identities, topics
+from protocol.codebook import DOCUMENT_BYTES_MAX
 from protocol.envelope import DOCUMENT_KINDS, Kind, Opened, open_sealed, peek, seal
 from protocol.identities import Role, Trust
 from protocol.keys import SealKey, VerifyKey
@@ -22,6 +23,7 @@ FROM_CENTRE: Final = frozenset(
     }
 )  # fmt: skip
 NONCE_BYTES: Final = 16
+_BYTES_MAX_OF: Final = {Kind.CODEBOOK: DOCUMENT_BYTES_MAX}  # any other kind is small
 
 
 class Seals:
@@ -35,6 +37,7 @@ class Seals:
         self._trust: Trust | None = None
         self.trust_document = b""
         self.configuration_version = 0  # the highest seen, as births say it
+        self.codebook_version = 0
         self.order_topic = self.topic("order")
 
     def topic(self, lane: TerminalLane) -> str:
@@ -88,19 +91,21 @@ class Seals:
                 raise Refused(Reason.EXPIRED, f"{kind}: its role key does not hold any more")
             return None if trust is None else trust.key_for(kind, kid, trusted_now_ms)
 
-        is_document = kind_of(message) in DOCUMENT_KINDS
+        kind = kind_of(message)
+        is_document = kind in DOCUMENT_KINDS
         return open_sealed(
             message,
             kinds=FROM_CENTRE,
             bound_to=self.fleet if is_document else self.order_topic,
             enrolment=b"" if is_document else self.enrolment,
             key_for=key_for,
+            bytes_max=_BYTES_MAX_OF.get(kind, cbor.MESSAGE_BYTES_MAX),
         )
 
 
 def kind_of(message: bytes) -> Kind:
     """What a message claims to be; raises Refused."""
-    return peek(message)[0]
+    return peek(message, max(_BYTES_MAX_OF.values()))[0]
 
 
 def fresh_nonce() -> bytes:

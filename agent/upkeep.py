@@ -1,4 +1,4 @@
-"""What the centre's offline roles give a terminal while it works: certificates, configurations.
+"""What the centre's offline roles give a working terminal: certificate, configuration, codebook.
 
 Wired by `agent.app`, so that it stays a list of parts.
 """
@@ -6,6 +6,7 @@ Wired by `agent.app`, so that it stays a list of parts.
 import asyncio
 from collections.abc import Callable, Mapping
 
+from agent.codebook import META, Codes
 from agent.configuration import Begun, Configuring
 from agent.renewal import Renewal
 from agent.seals import Seals
@@ -33,9 +34,11 @@ class Upkeep:
         keys = begun.own.keys
         self.renewal = Renewal(keys.folder, keys.renew_at, terminal, seals, link.reconnect, kept)
         self.configuring = Configuring(begun, terminal, seals, uplink, apply)
+        self.codes = Codes(terminal, seals, kept.get(META))
         uplink.handlers = {
             Kind.CERTIFICATE: self.renewal.answered,
             Kind.CONFIGURATION: self.configuring.take,
+            Kind.CODEBOOK: self.codes.take,
         }
 
     async def run(self) -> None:

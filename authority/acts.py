@@ -15,6 +15,7 @@ from authority import takeover
 from authority.book import HOSTS_MAX, Book, Invitation, Issued
 from authority.certificates import DAY_MS, EARLY_MS
 from authority.enrol_request import OpenedRequest
+from protocol.groups import is_group_role
 from protocol.identities import LAST_GOOD_MS, Identity, IdentityKind, Role, RoleKey, State
 from protocol.names import name
 from protocol.refusal import Reason, Refused
@@ -63,9 +64,11 @@ def check_invitee(invitee: Invitee) -> None:
         raise Refused(
             Reason.MALFORMED, f"person {person!r:.80}: wanted 1 to 64 printable characters"
         )
-    unknown = sorted(set(invitee.roles) - ROLES_KNOWN)
+    unknown = sorted(
+        role for role in set(invitee.roles) - ROLES_KNOWN if not is_group_role(role)
+    )
     if unknown or bool(invitee.roles) != (invitee.kind is IdentityKind.MANAGER):
-        known = ", ".join(sorted(ROLES_KNOWN))
+        known = ", ".join([*sorted(ROLES_KNOWN), "group-NAME"])
         raise Refused(
             Reason.MALFORMED, f"roles {unknown or '(none)'}: a manager has some of {known}"
         )

@@ -1,12 +1,12 @@
 """The authority's book: all that it knows, in one file that is replaced whole. Pure.
 
-    [2, fleet, CRL number, [broker's hosts], identities, trust, [invitation], [certificate],
-     [configuration], audit log's lines, its newest chain]
+    [3, fleet, CRL number, [broker's hosts], identities, trust, [invitation], [certificate],
+     [configuration], audit log's lines, its newest chain, codebook]
 
 `identities` and `trust` are the documents' own encodings as byte strings. Everything that the
 authority publishes follows from the book and its keys, so a crash between two published files is
 mended by publishing again. Of a role's keys in `trust` the last one is in use. Books of form 1 end
-after the certificates.
+after the certificates, of form 2 before the codebook.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from protocol import cbor, identities
+from protocol.codebook import DOCUMENT_BYTES_MAX
 from protocol.fields import integer, many, maybe, octets, plain, record, text, time_ms, uint, word
 from protocol.identities import Identities, Identity, IdentityKind, Role, RoleKey, State, Trust
 from protocol.refusal import Reason, Refused
@@ -24,9 +25,12 @@ CERTIFICATES_MAX: Final = 50_000
 HOSTS_MAX: Final = 16
 TAKE_OVER: Final = b"take-over"
 CONFIGURATIONS_MAX: Final = 64
-_FORM: Final = 2
-_FIRST_FORM: Final = 1
-_FIRST_FORM_PARTS: Final = 8
+_FORM: Final = 3
+_PARTS: Final = 12
+_OLDER: Final[dict[int, tuple[int, list[object]]]] = {  # form: its parts, and what they lack
+    1: (8, [[], 0, "", b""]),
+    2: (11, [b""]),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Book:
     configurations: tuple[bytes, ...] = ()  # payloads, each the newest for some terminal
     audit_lines: int = 0
     audit_chain: str = ""
+    codebook: bytes = b""  # payload of the newest; empty: the shipped one holds
 
     def active(self, device: str) -> Identity | None:
         """The identity that holds this name now."""
@@ -104,6 +109,7 @@ _hosts = many(text(253), HOSTS_MAX)
 _invitations = many(_invitation, CERTIFICATES_MAX)
 _certificates = many(_issued, CERTIFICATES_MAX)
 _configurations = many(octets(size_max=cbor.MESSAGE_BYTES_MAX), CONFIGURATIONS_MAX)
+_codebook = octets(size_max=DOCUMENT_BYTES_MAX)
 _document = octets(size_max=identities.DOCUMENT_BYTES_MAX)
 
 
@@ -111,15 +117,16 @@ def encode(book: Book) -> bytes:
     parts: list[object] = [_FORM, book.fleet, book.crl_number, plain(book.hosts)]
     parts += [identities.encode(book.identities), identities.encode(book.trust)]
     parts += [plain(book.invitations), plain(book.certificates), plain(book.configurations)]
-    return cbor.encode([*parts, book.audit_lines, book.audit_chain])
+    return cbor.encode([*parts, book.audit_lines, book.audit_chain, book.codebook])
 
 
 def decode(data: bytes) -> Book:
     """Raises Refused."""
     found = cbor.decode(data, BOOK_BYTES_MAX)
-    if isinstance(found, list) and len(found) == _FIRST_FORM_PARTS and found[0] == _FIRST_FORM:
-        found = [_FORM, *found[1:], [], 0, ""]
-    parts: list[Any] = cbor.array(found, 11, "book")
+    if isinstance(found, list) and found and found[0] in _OLDER:
+        count, lacking = _OLDER[found[0]]
+        found = [_FORM, *found[1:], *lacking] if len(found) == count else found
+    parts: list[Any] = cbor.array(found, _PARTS, "book")
     integer(_FORM, _FORM)(parts[0], "book.form")
     return Book(
         text(31)(parts[1], "book.fleet"),
@@ -132,4 +139,5 @@ def decode(data: bytes) -> Book:
         _configurations(parts[8], "book.configurations"),
         uint()(parts[9], "book.audit_lines"),
         text(64)(parts[10], "book.audit_chain"),
+        _codebook(parts[11], "book.codebook"),
     )

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from authority import acts, ceremony, codes
+from authority import acts, ceremony, codebook_command, codes
 from authority.acts import Invitee
 from authority.device_folder import APPROVAL
 from authority.folder import Folder
@@ -255,7 +255,7 @@ def _parser() -> argparse.ArgumentParser:
     invite.add_argument("name")
     invite.add_argument("--kind", choices=sorted(acts.INVITABLE), default="terminal")
     invite.add_argument("--person", help="whom a manager's tool belongs to")
-    invite.add_argument("--roles", help=f"of that person: {','.join(sorted(acts.ROLES_KNOWN))}")
+    invite.add_argument("--roles", help=f"of that person: {','.join(sorted(acts.ROLES_KNOWN))},group-NAME")
     invite.add_argument("--minutes", type=int, default=acts.CODE_LIFE_MS // 60_000)
     approve = act("approve", _approve, "approve a device's request")
     approve.add_argument("request", type=Path)
@@ -279,6 +279,8 @@ def _parser() -> argparse.ArgumentParser:
     configure = act("configure", _configure, "settings for terminals, signed")
     configure.add_argument("file", type=Path, help="TOML: report, track, health, broker, …")
     configure.add_argument("--for", dest="names", nargs="+", default=[], help="default: all")
+    book = act("codebook", codebook_command.adopt, "the fleet's codebook, signed")
+    book.add_argument("file", type=Path, help="TOML: see `outrider codebook print`, `check`")
     act("audit", _audit, "check the audit log's chain")
     act("refresh", _refresh, "publish again, with a fresh revocation list")
     act("list", _list, "who is enrolled, what ends when")

@@ -25,6 +25,7 @@ from authority import (
     acts,
     approval,
     certificates,
+    codebooks,
     codes,
     configurations,
     publication,
@@ -170,6 +171,13 @@ class Office:
         version = configurations.newest_version(self.book)
         self._note("configure", version=version, names=list(wanted))
         return version
+
+    def adopt_codebook(self, text: str, now_ms: int) -> tuple[int, tuple[str, ...]]:
+        """The fleet's codebook from now on: version, what changes. Raises WrongCodebook."""
+        self.book, found = codebooks.adopt(self.book, text, now_ms)
+        version = codebooks.newest(self.book).version
+        self._note("codebook", version=version, changes=len(found.changes))
+        return version, found.changes
 
     def save(self, now_ms: int) -> None:
         """Write audit lines, book, published files, in this order; every save renews the CRL."""

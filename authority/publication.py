@@ -15,7 +15,7 @@ from authority.acts import CANARY, MATCHER
 from authority.book import Book
 from authority.certificates import RevokedCertificate, Root
 from authority.folder import BROKER, CENTRE, Folder
-from protocol import cbor, configuration, envelope, identities, renewal
+from protocol import cbor, codebook, configuration, envelope, identities, renewal
 from protocol.envelope import Kind
 from protocol.identities import DOCUMENT_BYTES_MAX, Role
 from protocol.keys import SealKey, VerifyKey
@@ -24,7 +24,7 @@ from runtime.faults import ConfigFault
 from runtime.key_files import certificate_pem, private_pem, public_key_of
 
 IDENTITIES, TRUST, REVOKED = "identities.cbor", "trust.cbor", "crl.pem"
-CONFIGURATION, RENEWED = "configuration.cbor", "renewed"
+CONFIGURATION, CODEBOOK, RENEWED = "configuration.cbor", "codebook.cbor", "renewed"
 CRL_DAYS: Final = 30
 CENTRE_ROLES: Final = (Role.DISPATCH, Role.RECEIPT, Role.EVIDENCE)
 _ENVELOPE_BYTES: Final = 128
@@ -51,6 +51,11 @@ def sealed_configurations(book: Book, folder: Folder) -> bytes:
     key = SealKey(folder.key(book.role_key(Role.CONFIGURATION).public_key))
     made = (configuration.decode(payload) for payload in book.configurations)
     return cbor.encode([configuration.seal(one, key) for one in made])
+
+
+def sealed_codebook(book: Book, folder: Folder) -> bytes:
+    key = SealKey(folder.key(book.role_key(Role.CONFIGURATION).public_key))
+    return codebook.seal(codebook.decode(book.codebook)[0], key)
 
 
 def renewed_certificates(book: Book, folder: Folder) -> dict[str, bytes]:
@@ -85,6 +90,8 @@ def files_of(book: Book, root: Root, folder: Folder, now_ms: int) -> dict[str, b
     }
     if book.configurations:
         centre[CONFIGURATION] = sealed_configurations(book, folder)
+    if book.codebook:
+        centre[CODEBOOK] = sealed_codebook(book, folder)
     centre |= renewed_certificates(book, folder)
     for role in CENTRE_ROLES:
         centre[f"{role}.key"] = private_pem(folder.key(book.role_key(role).public_key))

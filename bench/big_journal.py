@@ -81,6 +81,7 @@ class _Driver:
         request = rq.Report(
             request_id=str(uuid.UUID(int=now_ms)), issued_ms=now_ms, expires_ms=now_ms + 30_000,
             kind="theft", priority=2, place=rq.PlaceOf(lat=24.513, lon=117.647),
+            plan=rq.PlanOf(units=1, alert=False),
         )  # fmt: skip
         candidates = tuple(
             Candidate(unit, 20_000 + 1_000 * n, 300 + 15 * n, 900, "live")

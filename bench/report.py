@@ -137,7 +137,8 @@ class Requester:
 
     def _options(self) -> dict[str, Any]:
         lat, lon = next(iter(self._world.quiet.values())).post
-        return {"kind": "theft", "priority": 1, "lat": lat, "lon": lon, "units": 1, "officers": 1}
+        return {"kind": "theft", "priority": 1, "lat": lat, "lon": lon, "units": 1, "officers": 1,
+                "alert": False}  # fmt: skip
 
     async def _cancel(self, incident: str) -> None:
         gone = asyncio.ensure_future(

@@ -18,6 +18,8 @@ from rich.live import Live
 from demo import city
 from demo.layout import Member
 from demo.processes import Gone, until
+from demo.story import STORIES, Story
+from demo.summary import summary
 from demo.table import screen, to_svg
 from demo.world import World
 from runtime.clock import SystemClock
@@ -37,7 +39,7 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     start_log("error")
     folder = Path(tempfile.mkdtemp(prefix="outrider-demo-"))
-    demo = Demo(options, folder)
+    demo = Demo(options, folder) if options.story is None else Story(options, folder)
     try:
         return asyncio.run(demo.run())
     except KeyboardInterrupt:
@@ -64,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="no table; one object at the end")
     parser.add_argument("--seed", type=int, default=1, help="of the city, calls and crews' whims")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave journal, logbooks and logs")
+    parser.add_argument("--story", choices=STORIES, help="tell it act by act, captions in two languages")
+    parser.add_argument("--pause", action="store_true", help="with --story: Enter between the acts")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="leave a picture of the table")
     return parser
 
@@ -206,25 +210,14 @@ class Demo:
     # --- the end ---------------------------------------------------------------------------------
 
     def _summary(self) -> int:
-        picture, counts = self.world.desk.picture, self.world.desk.picture.statistics
-        summary = {
-            "incidents": len(picture.incidents),
-            "attended": len(picture.attended),
-            "orders": sum(counts.orders_by_state.values()) if counts else 0,
-            "positions": counts.positions if counts else 0,
-            "response_s": {
-                "p50": counts.response_s.p50 if counts else None,
-                "p90": counts.response_s.p90 if counts else None,
-            },
-            "refused": self.world.refused(),
-        }
+        picture, counted = self.world.desk.picture, summary(self.world)
         for incident in picture.open_incidents():
             why = incident.waiting_reason or ", ".join(
                 f"{u.unit} {u.state}" for u in incident.units
             )
             self._say(f"still open: {incident.number} {incident.state}: {why}")
         if self.options.json:
-            print(json.dumps(summary))  # noqa: T201
+            print(json.dumps(counted))  # noqa: T201
         else:
-            self.console.print(summary)
+            self.console.print(counted)
         return 1 if picture.open_incidents() else 0

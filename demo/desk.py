@@ -110,15 +110,20 @@ class Desk:
                 self.changed.set()
 
     async def report(
-        self, kind: str, priority: int, scene: Point, units: int, officers: int
+        self, kind: str, priority: int, scene: Point, units: int, officers: int, **more: Any
     ) -> str | None:
         """A caller's report; the incident's id, or None where no reply came."""
         options: dict[str, Any] = {
             "kind": kind, "priority": priority, "lat": scene[0], "lon": scene[1],
-            "units": units, "officers": officers, "channel": "phone",
+            "units": units, "officers": officers, "capabilities": (), "alert": False,
+            "channel": "phone", **more,
         }  # fmt: skip
         reply = await self._ask(self._caller, "report", report(options))
         return reply.incident if reply else None
+
+    async def request(self, verb: str, **fields: Any) -> Reply | None:
+        """A dispatcher's request; None where no reply came."""
+        return await self._ask(self._desk, verb, fields)
 
     async def stand_down(self) -> None:
         """Release who is still on the way to a scene that another unit has handled."""

@@ -14,7 +14,7 @@ from demo.city import districts
 FLEET = "demo"
 DESK, CALLER = "d01-desk", "d01-shell"
 
-KINDS = ["car"] * 9 + ["motorcycle"] * 5 + ["drone", "foot"]
+KINDS = ["car"] * 9 + ["drone"] + ["motorcycle"] * 5 + ["foot"]
 OFFICERS = {"car": 2, "motorcycle": 1, "drone": 0, "foot": 1}
 
 
@@ -50,7 +50,7 @@ class Layout:
     def make(cls, folder: Path) -> Layout:
         for name in ("logs", "config", "ports", "sockets", "stores", "broker", "keys"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        return cls(folder, _free_port())
+        return cls(folder, free_port())
 
     @property
     def journal(self) -> Path:
@@ -106,7 +106,7 @@ class Layout:
         return path
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])

@@ -42,6 +42,7 @@ _WORDS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "logoff": (("unit",), "end a unit's shift"),
     "sos-test": (("terminal",), "an SOS of this terminal is a test for the next minutes"),
     "exercise": (("unit", "on"), "put a unit into an exercise, or back to live incidents"),
+    "visibility": (("unit", "visibility"), "who knows of a unit: open, restricted, covert"),
     "note": ((), "what crews should know of a place, unverified; or --remove NOTE"),
 }
 _OPTIONS: Final[dict[str, tuple[str, ...]]] = {
@@ -50,6 +51,7 @@ _OPTIONS: Final[dict[str, tuple[str, ...]]] = {
     "mode": ("veto_s",),
     "logon": ("crew", "terminals", "vehicle", "driver"),
     "sos-test": ("minutes",),
+    "visibility": ("group",),
 }
 _AT_HELP: Final = "when it was, ISO 8601: for what ran by voice and is entered later"
 _RADIO_HELP: Final = "told by voice: no terminal shows it"
@@ -131,7 +133,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_known(one: argparse.ArgumentParser, *, required: bool) -> None:
     one.add_argument("--kind", required=required, help="code of the incident kind, as theft")
-    one.add_argument("--priority", type=int, required=required, help="1 urgent to 4")
+    one.add_argument("--priority", type=int, help="1 urgent to 4; a report's else by its kind")
     _add_place(one, required=required)
     one.add_argument("--hazard", dest="hazards", action="append", help="may be repeated")
     one.add_argument("--notes")
@@ -150,11 +152,15 @@ def _add_plan(one: argparse.ArgumentParser) -> None:
     one.add_argument("--units", type=int, help="least units")
     one.add_argument("--officers", type=int, help="least officers")
     one.add_argument(
-        "--capability", dest="capabilities", action="append", help="aboard one unit at least"
+        "--capability",
+        dest="capabilities",
+        action="append",
+        help="aboard one unit at least; twice: aboard two",
     )
     one.add_argument(
         "--alert", action="store_true", default=None, help="neighbours hear it and may take it"
     )
+    one.add_argument("--staging-m", type=int, help="wait so far off and go in together")
     one.add_argument(
         "--exercise", action="store_true", default=None, help="played: only units in the exercise"
     )

@@ -13,7 +13,7 @@ from protocol.request import LIFE_MS_MAX, REQUEST, VERBS, Common
 
 LIFE_S_DEFAULT: Final = 30
 _PLACE: Final = ("lat", "lon", "datum", "source", "accuracy_m", "text")
-_PLAN: Final = ("units", "officers", "capabilities", "alert")
+_PLAN: Final = ("units", "officers", "capabilities", "alert", "staging_m")
 _REPORT: Final = ("kind", "priority", "hazards", "notes", "channel", "by_radio", "exercise")
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Final, Self
@@ -258,11 +258,20 @@ class ManagerClient:
         self._updates.put_nowait(update)
 
 
-def fleet_topics(fleet: str) -> tuple[tuple[str, int], ...]:
-    """Filters of all that a manager may watch, with their QoS."""
-    return (
+def fleet_topics(fleet: str, groups: Iterable[str] = ()) -> tuple[tuple[str, int], ...]:
+    """Filters of all that a manager may watch, with their QoS; of its `groups` too."""
+    open_to_all = (
         (topics.unit(fleet, "+"), 0),
         (topics.incident(fleet, "+"), 1),
         (topics.alert(fleet, "+"), 1),
         (topics.statistics(fleet), 0),
     )
+    own = (
+        (
+            (topics.group_unit(fleet, group, "+"), 0),
+            (topics.group_incident(fleet, group, "+"), 1),
+            (topics.group_alert(fleet, group, "+"), 1),
+        )
+        for group in groups
+    )
+    return open_to_all + tuple(one for filters in own for one in filters)

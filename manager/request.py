@@ -48,7 +48,7 @@ async def _run(arguments: argparse.Namespace, settings: ManagerSettings) -> int:
 
 async def _watch(seconds: float | None, settings: ManagerSettings) -> int:
     """Each message of the fleet's topics as one JSON line."""
-    watch = fleet_topics(settings.fleet)
+    watch = fleet_topics(settings.fleet, settings.groups)
     try:
         async with (
             asyncio.timeout(seconds),

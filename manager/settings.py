@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from protocol.groups import Group
 from runtime.mqtt_types import LinkSettings
 from runtime.settings import Settings
 
@@ -37,10 +38,14 @@ class KeysSettings(Settings):
 
 
 class ManagerSettings(Settings):
-    """One tool of one person. `fleet` and `name` must be those of its certificate."""
+    """One tool of one person. `fleet` and `name` must be those of its certificate.
+
+    `groups`: whose units that are not open to all it watches; its person has their roles.
+    """
 
     fleet: Name
     name: Name
+    groups: tuple[Group, ...] = ()
     broker: BrokerSettings = BrokerSettings()
     keys: KeysSettings = KeysSettings()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from matcher.board_task import BoardTask
 from matcher.broker.guard import make_guard
 from matcher.centre_keys import CentreKeys
-from matcher.core.commands import Begin, Tick
+from matcher.core.commands import Begin, TakeCodebook, Tick
 from matcher.core.decide import next_deadline_ms, short_incidents
 from matcher.core.events import Event, UnitSpec
 from matcher.core.positions import PositionBook
@@ -38,6 +38,7 @@ from matcher.retention_task import RetentionTask
 from matcher.sessions import Sessions, load_sessions
 from matcher.settings import MatcherSettings
 from matcher.statistics_live import LiveStatistics
+from protocol.codebook_shipped import shipped_text
 from runtime.faults import ConfigFault, StoreFull
 from runtime.log import Log, get_log
 from runtime.service import Service, run_daemon
@@ -134,7 +135,9 @@ class Centre:
             self.publisher.reply, self.refusals, self.log,
         )  # fmt: skip
         self.position_task.on_committed = self.publisher.on_positions
-        await engine.run(Begin(engine.now_ms(), self.settings.mode, self._units()))
+        await engine.run(
+            Begin(engine.now_ms(), self.settings.mode, self._units()), *self._first_codebook()
+        )
         self.outbox.load(engine.board, registry)
         engine.listen(self._on_events)
         self.statistics.begin()
@@ -166,9 +169,16 @@ class Centre:
             journaled, state = engine.journaled, engine.board.digest()
             self.log.info("served", transactions=journaled, state=state)
 
+    def _first_codebook(self) -> tuple[TakeCodebook, ...]:
+        """What comes with Outrider, where the journal names none: decisions replay by it."""
+        if self.engine.board.book.is_journaled:
+            return ()
+        return (TakeCodebook(self.engine.now_ms(), shipped_text()),)
+
     def _units(self) -> tuple[UnitSpec, ...]:
         return tuple(
-            UnitSpec(u.unit, u.kind, u.officers, u.capabilities) for u in self.settings.unit
+            UnitSpec(u.unit, u.kind, u.officers, u.capabilities, u.visibility, u.group or "")
+            for u in self.settings.unit
         )
 
     def _registry(self) -> Registry:

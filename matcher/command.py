@@ -13,6 +13,7 @@ from matcher.board_text import board_html, board_text
 from matcher.core.apply import apply
 from matcher.core.board import Board
 from matcher.evidence.audit import verify_audit
+from matcher.hidden import hidden_in
 from matcher.journal.journal import rows
 from matcher.journal.schema import SCHEMA
 from matcher.journal.verify import verify
@@ -63,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
             verb.add_argument("--lang", choices=("en", "zh"), default="en")
         if name == "board":
             verb.add_argument("--html", type=Path, metavar="FILE")
+        if name in ("explain", "board"):
+            verb.add_argument("--group", default="", help="name its units that are not open to all")
         if name in _OPTIONS:
             _OPTIONS[name](verb)
         verb.add_argument("--config", type=Path, required=True)
@@ -101,13 +104,15 @@ def _verify(args: argparse.Namespace, reader: sqlite3.Connection) -> int:
 
 def _explain(args: argparse.Namespace, reader: sqlite3.Connection) -> int:
     why = explain.find(rows(reader), args.order)
+    hidden = hidden_in(rows(reader), args.group)
     if why is None:
         sys.stderr.write(f"order {args.order}: not in this journal; see `outrider matcher board`\n")
         return 1
     if args.json:
-        _out(json.dumps(explain.as_json(why), ensure_ascii=False))
+        _out(json.dumps(explain.as_json(why, hidden), ensure_ascii=False))
     else:
-        _out("\n".join([explain.sentence(why, args.lang), *explain.details(why)]))
+        sentence = explain.sentence(why, args.lang, hidden)
+        _out("\n".join([sentence, *explain.details(why, hidden)]))
     return 0
 
 
@@ -115,9 +120,10 @@ def _board(args: argparse.Namespace, reader: sqlite3.Connection) -> int:
     board, _ = _board_of(reader)
     now_ms = SystemClock().utc_ms()
     if args.html:
-        args.html.write_text(board_html(board, now_ms), encoding="utf-8")
+        args.html.write_text(board_html(board, now_ms, args.group), encoding="utf-8")
     elif args.json:
-        _out(json.dumps({"board": board_text(board, now_ms), "state": board.digest()}))
+        text = board_text(board, now_ms, args.group)
+        _out(json.dumps({"board": text, "state": board.digest()}))
     else:
-        _out(board_text(board, now_ms).rstrip("\n"))
+        _out(board_text(board, now_ms, args.group).rstrip("\n"))
     return 0

@@ -1,4 +1,4 @@
-"""Hands signed documents on: trust, configurations, renewed certificates; changes the role keys.
+"""Hands signed documents on: trust, configurations, codebook, certificates; changes the role keys.
 
 A new trust document goes to every terminal and to the managers' topic first; only then, once all
 that were heard lately have said that they took it, or after 10 s, the centre seals with the new
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from matcher.centre_keys import CentreKeys
+from matcher.codebooks import Codebooks, Send
 from matcher.core.commands import RaiseAlert
 from matcher.documents_folder import DocumentsFolder
 from matcher.engine import Engine
@@ -37,10 +38,6 @@ from runtime.store import Store, atomic_write
 LOOK_S: Final = 1.0
 SENDINGS_MAX: Final = 6
 REQUEST_MODE: Final = 0o640
-
-
-class Send(Protocol):
-    def __call__(self, topic: str, payload: bytes, *, urgent: bool = False) -> bool: ...
 
 
 class PublishTrust(Protocol):
@@ -92,6 +89,7 @@ class DocumentsTask:
         self._keys, self._store, self._engine, self._ports = keys, store, engine, ports
         self._clock, self._log = clock, log
         self._folder = DocumentsFolder(folder, fleet, log)
+        self._codebooks = Codebooks(folder, fleet, engine, ports.send, clock, log)
         self._known: dict[bytes, _Known] = {}
         self._trust: Trust | None = None
         self._trust_message = b""
@@ -133,6 +131,7 @@ class DocumentsTask:
     def on_birth(self, peer: TerminalPeer, birth: Birth, kid: bytes) -> None:
         """After its welcome; `kid`: of the key that sealed the birth."""
         held = birth.versions
+        self._codebooks.born(peer.enrolment, held.codebook)
         self._known[peer.enrolment] = _Known(held.trust, held.configuration, kid, is_heard=True)
         self._send_to(peer, self._known[peer.enrolment])
 
@@ -144,6 +143,8 @@ class DocumentsTask:
             match entry.body:
                 case entries.Configured(kind=Kind.TRUST, version=version):
                     known.trust = max(known.trust, version)
+                case entries.Configured(kind=Kind.CODEBOOK, version=version):
+                    self._codebooks.taken(peer.enrolment, version)
                 case entries.Configured(version=version):
                     known.configuration = max(known.configuration, version)
                 case entries.NewKey(public_key=public):
@@ -194,6 +195,7 @@ class DocumentsTask:
             await self._keep_trust()
         if self._folder.look(self._trust, self._engine.now_ms()):
             self._begin_anew()
+        await self._codebooks.look(self._trust, self._ports.registry())
         now_ms = self._clock.monotonic_ms()
         for enrolment, known in self._known.items():
             peer = self._ports.registry().by_enrolment.get(enrolment)
@@ -206,6 +208,7 @@ class DocumentsTask:
         self._role_keys.check_can_seal(trust, self._engine.now_ms())
         self._trust, self._trust_message, self._is_announced = trust, message, False
         self._folder.forget()
+        self._codebooks.forget()
         self._log.info("trust", version=self._trust.version)
 
     async def _keep_trust(self) -> None:

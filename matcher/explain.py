@@ -123,7 +123,7 @@ def as_json(why: Why, hidden: frozenset[str] = NOBODY) -> Json:
     decided, issued = why.decided, why.issued
     return {
         "order": issued.order,
-        "incident": issued.incident,
+        "incident": None if issued.unit in hidden else issued.incident,
         "unit": None if issued.unit in hidden else issued.unit,
         "kind": issued.kind,
         "place": issued.slot,

@@ -64,7 +64,6 @@ class CentreLink:
         self._song: _Song | None = None
         self._songs = itertools.count(1)
         self._fleet = fleet
-        self._own_prefixes = tuple(t.rstrip("+") for t in topics.owned_by_matcher(fleet))
         lanes = [topics.all_terminals(fleet, "link"), topics.all_terminals(fleet, "logbook")]
         self._link = MqttLink(
             _link_settings(settings, settings.files.keys),
@@ -142,7 +141,7 @@ class CentreLink:
                     self._hear(topic.removeprefix(f"{self._canary}/"), payload)
                 case Message(topic=topic, payload=payload, retain=retain):
                     self._heard_ms = self._clock.monotonic_ms()  # behind ours, on a slow disk
-                    is_own = topic.startswith(self._own_prefixes)
+                    is_own = topics.parse_owned(self._fleet, topic) is not None
                     yield Incoming(topic, payload, retain, is_own=is_own, message=event)
                 case Disconnected() | ConnectFailed():
                     continue

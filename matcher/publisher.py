@@ -2,22 +2,33 @@
 
 Retained topics are ours alone: after each connection they are published again, and what lies there
 without an owner is cleared. A unit shows at most once a second, moving ones with their predicted
-place; an alert until acknowledged.
+place; an alert until acknowledged. Units that are not open to all, and what they alone are on, show
+on their group's topics only (matcher/core/visibility.py); covert ones are said again each 10 s,
+since nothing of them stays at the broker.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
 
 from matcher import views
 from matcher.core import events as ev
 from matcher.core.board import INCIDENT_CLOSED, Board, Incident
 from matcher.core.positions import PositionBook
+from matcher.core.visibility import (
+    COVERT,
+    Audience,
+    alert_for,
+    audience_of,
+    audiences_of,
+    audiences_of_alert,
+    is_open,
+)
 from matcher.engine import Engine
 from matcher.refusals import Refusals
 from matcher.registry import Registry
+from matcher.retained import Publish, Retained, Shown
 from matcher.statistics_live import LiveStatistics
 from protocol import envelope, topics
 from protocol import request as rq
@@ -30,19 +41,8 @@ ALERT_INTERVAL_MS = 10_000
 LOUD_INTERVAL_MS = 2_000
 LOUD_ALERTS = frozenset({"sos_unacknowledged"})
 SWEEP_S = 0.1
+COVERT_INTERVAL_MS = 10_000  # for a desk that connects later
 CLOSED_SHOWN_MS = 600_000  # for a desk that was away when it was closed
-
-
-class Publish(Protocol):
-    def __call__(
-        self,
-        topic: str,
-        payload: bytes,
-        *,
-        qos: int = 0,
-        retain: bool = False,
-        expiry_s: int | None = None,
-    ) -> bool: ...
 
 
 class Publisher:
@@ -69,6 +69,8 @@ class Publisher:
         self._freshness: dict[str, Freshness] = {}
         self._alert_due_ms: dict[str, int] = {}
         self._alert_repeats: dict[str, int] = {}
+        self._retained = Retained(publish)
+        self._covert_due_ms = 0
         self._statistics = statistics
         self._statistics_ms, self._statistics_due_ms = statistics_ms, 0
         self.positions_taken = 0
@@ -104,14 +106,17 @@ class Publisher:
         elif isinstance(event, ev.AlertAcknowledged):
             self._show_alert(event.alert)
             self._alert_due_ms.pop(event.alert, None)
+        elif isinstance(event, ev.VisibilitySet):
+            self._show_elsewhere(event.unit)
 
     def on_positions(self, enrolments: Sequence[bytes]) -> None:
         """Committed just now."""
-        self.positions_taken += len(enrolments)
         for enrolment in enrolments:
             terminal = self._board.terminals.get(enrolment)
-            if terminal is not None and terminal.unit is not None:
-                self._dirty.add(terminal.unit)
+            unit = self._board.units.get((terminal.unit if terminal else None) or "")
+            if unit is not None:
+                self._dirty.add(unit.unit)
+            self.positions_taken += unit is None or is_open(unit)
 
     def reply(self, manager: str, enrolment: bytes, reply: rq.Reply) -> None:
         """Sealed, so that no broker can answer for the centre."""
@@ -124,11 +129,17 @@ class Publisher:
     def show_incident(self, incident_id: str) -> None:
         """Retained; the last word, once it is closed, for some minutes only."""
         incident = self._board.incidents[incident_id]
-        left_ms = self._shown_for_ms(incident)
-        topic = topics.incident(self._fleet, incident_id)
-        payload = views.incident(self._board, incident)
+        audiences = audiences_of(self._board, incident)
+        self._retained.show(incident_id, [self._incident_for(incident, one) for one in audiences])
+
+    def _incident_for(self, incident: Incident, audience: Audience) -> Shown:
+        left_ms, group = self._shown_for_ms(incident), audience.group
+        topic = topics.incident(self._fleet, incident.incident)
+        if group:
+            topic = topics.group_incident(self._fleet, group, incident.incident)
+        payload = views.incident(self._board, incident, group)
         expiry_s = None if left_ms is None else max(1, left_ms // 1000)
-        self._publish(topic, payload, qos=1, retain=True, expiry_s=expiry_s)
+        return Shown(topic, payload, 1, audience.retained, expiry_s)
 
     def _shown_for_ms(self, incident: Incident) -> int | None:
         """None: until it is closed; 0 or less: no longer."""
@@ -144,8 +155,31 @@ class Publisher:
         unit = self._board.units[unit_id]
         payload, expiry_s = views.unit(self._board, unit, self._book, now_ms)
         self._freshness[unit_id] = views.freshness(unit, self._book, now_ms)
+        audience = audience_of(unit)
         topic = topics.unit(self._fleet, unit_id)
-        self._publish(topic, payload, retain=True, expiry_s=expiry_s)
+        if audience.group:
+            topic = topics.group_unit(self._fleet, audience.group, unit_id)
+        shown = Shown(topic, payload, 0, audience.retained, expiry_s)
+        self._retained.show(f"unit {unit_id}", [shown])
+
+    def _show_elsewhere(self, unit_id: str) -> None:
+        """Others may know of it now: gone there first, in this very step."""
+        self._show_unit(unit_id, self._engine.now_ms())
+        for incident in filter(self._is_shown, self._board.incidents.values()):
+            sos = self._board.sos.get(incident.incident)
+            names = {order.unit for order in self._board.orders_of(incident)}
+            if unit_id in names or (sos is not None and unit_id in sos.units):
+                self.show_incident(incident.incident)
+
+    def _show_covert(self) -> None:
+        for unit in self._board.units.values():
+            if unit.visibility == COVERT:
+                self._dirty.add(unit.unit)
+        for incident in map(self._board.incidents.__getitem__, sorted(self._board.open_ids)):
+            for audience in audiences_of(self._board, incident):
+                if not audience.retained:
+                    one = self._incident_for(incident, audience)
+                    self._publish(one.topic, one.payload, qos=one.qos)
 
     def _show_alert(self, alert_id: str) -> None:
         alert = self._board.alerts[alert_id]
@@ -153,8 +187,12 @@ class Publisher:
         self._alert_due_ms[alert_id] = self._clock.monotonic_ms() + every_ms
         repeats = self._alert_repeats.get(alert_id, 0)
         self._alert_repeats[alert_id] = repeats + 1
-        payload = views.alert(alert, repeats)
-        self._publish(topics.alert(self._fleet, alert.kind), payload, qos=1)
+        for audience in audiences_of_alert(self._board, alert):
+            group, topic = audience.group, topics.alert(self._fleet, alert.kind)
+            if group:
+                topic = topics.group_alert(self._fleet, group, alert.kind)
+            said = alert_for(self._board, alert, group)
+            self._publish(topic, views.alert(said, repeats, self._board.book.codes), qos=1)
 
     def show_all(self) -> None:
         """After a connection: every retained topic that is ours, and open alerts."""
@@ -168,12 +206,21 @@ class Publisher:
                 self._show_alert(alert.alert)
 
     def clear_ghost(self, topic: str) -> None:
-        """A retained message on a topic of ours that nobody owns any more."""
-        leaf = topic.rsplit("/", 1)[-1]
-        incident = self._board.incidents.get(leaf)
-        known = leaf in self._board.units or (incident is not None and self._is_shown(incident))
-        if not known and topic != topics.statistics(self._fleet):
+        """A retained message on a topic of ours that nobody owns any more, or not there."""
+        if not self._is_held(topics.parse_owned(self._fleet, topic)):
             self._publish(topic, b"", qos=1, retain=True)
+
+    def _is_held(self, owned: topics.OwnedTopic | None) -> bool:
+        if owned is None or owned.kind == "statistics":
+            return owned is not None
+        wanted = Audience(owned.group)
+        if owned.kind == "unit":
+            unit = self._board.units.get(owned.leaf)
+            return unit is not None and audience_of(unit) == wanted
+        incident = self._board.incidents.get(owned.leaf)
+        if incident is None or not self._is_shown(incident):
+            return False
+        return wanted in audiences_of(self._board, incident)
 
     # --- time ------------------------------------------------------------------------------------
 
@@ -186,6 +233,10 @@ class Publisher:
     def sweep(self, monotonic_ms: int, now_ms: int) -> None:
         if not self._engine.is_settled:
             return
+        self._retained.clear_again()
+        if monotonic_ms >= self._covert_due_ms:
+            self._covert_due_ms = monotonic_ms + COVERT_INTERVAL_MS
+            self._show_covert()
         for unit_id, unit in self._board.units.items():
             changed = self._freshness.get(unit_id) != views.freshness(unit, self._book, now_ms)
             if changed or views.is_moving(unit, self._book):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from protocol.groups import Group, Visibility
 from runtime.settings import Settings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,31}$")]
@@ -55,12 +56,20 @@ class RetentionSettings(Settings):
 
 
 class UnitSettings(Settings):
-    """One unit (echelon) of the fleet."""
+    """One unit (echelon) of the fleet; `group` knows of it where it is not open to all."""
 
     unit: Name
     kind: Literal["car", "motorcycle", "drone", "foot"] = "car"
     officers: Annotated[int, Field(ge=0, le=16)] = 2
     capabilities: tuple[str, ...] = ()
+    visibility: Visibility = "open"
+    group: Group | None = None
+
+    @model_validator(mode="after")
+    def _is_known_to_somebody(self) -> Self:
+        if self.visibility != "open" and self.group is None:
+            raise ValueError(f"a {self.visibility} unit needs group = its people's role group-NAME")
+        return self
 
 
 class MatcherSettings(Settings):

@@ -2,7 +2,8 @@
 
 Counts of orders come from the board once, then from each event. The last day is read from the
 journal in small steps after the start, then follows the events too. At a publication only groups
-that changed are counted out. Called by app.py and views.py.
+that changed are counted out. Orders of units that are not open to all are not counted. Called by
+app.py and views.py.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from matcher.core.districts import Districts
 from matcher.core.figures import Figures
 from matcher.core.figures_load import HOUR_MS
 from matcher.core.figures_spread import Spread
+from matcher.core.visibility import is_open
 from matcher.engine import Engine
 from matcher.journal.journal import Row, rows
 from matcher.statistics import Rendering
@@ -47,6 +49,7 @@ class LiveStatistics:
         self.orders_by_state: Counter[str] = Counter()
         self.response = Spread()  # order to on scene, since the journal's beginning
         self._state_of: dict[str, OrderState] = {}  # open orders
+        self._hidden: set[str] = set()  # orders that are not counted
         self._figures = Figures()
         self._rendering = Rendering(self._figures, 0)
         self._is_whole = False  # the last day has been read
@@ -54,13 +57,7 @@ class LiveStatistics:
     def begin(self) -> None:
         """From the board as it is, and listen to what follows."""
         board, now_ms = self._engine.board, self._engine.now_ms()
-        for order in board.orders.values():
-            state = OrderState(order.state)
-            self.orders_by_state[state] += 1
-            if state in OPEN:
-                self._state_of[order.order] = state
-            if OrderState.ON_SCENE in order.times_ms:
-                self.response.add(order.times_ms[OrderState.ON_SCENE] - order.issued_ms)
+        self._count_orders(board)
         self._figures = Figures(
             since_ms=(now_ms - DAY_MS) // HOUR_MS * HOUR_MS, district_of=self._districts.at,
             utc_offset_min=self._utc_offset_min, keep=True,
@@ -69,16 +66,41 @@ class LiveStatistics:
         self._rendering = Rendering(self._figures, self._utc_offset_min)
         self._engine.listen(self.on_events)
 
+    def _count_orders(self, board: Board) -> None:
+        """Those of units that are open to all now."""
+        self.orders_by_state, self.response = Counter(), Spread()
+        self._state_of, self._hidden = {}, set()
+        for order in board.orders.values():
+            state = OrderState(order.state)
+            if not is_open(board.units[order.unit]):
+                self._hidden.add(order.order)
+                continue
+            self.orders_by_state[state] += 1
+            if state in OPEN:
+                self._state_of[order.order] = state
+            if OrderState.ON_SCENE in order.times_ms:
+                self.response.add(order.times_ms[OrderState.ON_SCENE] - order.issued_ms)
+
     def on_events(self, events: Sequence[ev.Event]) -> None:
         """Called after their commit."""
+        is_anew = any(isinstance(event, ev.VisibilitySet) for event in events)
+        if is_anew:
+            self._count_orders(self._engine.board)
         for event in events:
-            if isinstance(event, ev.OrderIssued):
-                self.orders_by_state[OrderState.ISSUED] += 1
-                self._state_of[event.order] = OrderState.ISSUED
-            elif isinstance(event, ev.OrderStepped):
-                self._stepped(event)
+            if not is_anew:
+                self._follow(event)
             if self._is_whole:
                 self._figures.take(event)
+
+    def _follow(self, event: ev.Event) -> None:
+        if isinstance(event, ev.OrderIssued):
+            if not is_open(self._engine.board.units[event.unit]):
+                self._hidden.add(event.order)
+                return
+            self.orders_by_state[OrderState.ISSUED] += 1
+            self._state_of[event.order] = OrderState.ISSUED
+        elif isinstance(event, ev.OrderStepped) and event.order not in self._hidden:
+            self._stepped(event)
 
     def _stepped(self, e: ev.OrderStepped) -> None:
         # of the closed ones only an expired order moves again
@@ -124,7 +146,8 @@ class LiveStatistics:
 def _fleet_of(board: Board, now_ms: int) -> ev.FleetConfigured:
     """The units as they are, for what happened before the journal's last day names them."""
     units = tuple(
-        ev.UnitSpec(u.unit, u.kind, u.officers, u.capabilities) for u in board.units.values()
+        ev.UnitSpec(u.unit, u.kind, u.officers, u.capabilities, u.visibility, u.group)
+        for u in board.units.values()
     )
     return ev.FleetConfigured(now_ms, board.mode, units)
 

@@ -11,10 +11,18 @@ from matcher.core.events import Candidate
 from matcher.core.exercise import marked
 from matcher.core.positions import LOST_EXTRA_MS, PositionBook, Verified
 from matcher.core.sos_desk import state_of
-from matcher.core.visibility import is_open
+from matcher.core.visibility import (
+    hidden_units,
+    is_for,
+    is_hidden,
+    is_open,
+    shown_orders,
+    waiting_reason,
+)
 from matcher.statistics_live import LiveStatistics
 from matcher.texts import alert_title
 from protocol import managers as m
+from protocol.codebook_model import Codebook
 from protocol.instant import iso
 from protocol.order import OrderKind, OrderState
 from protocol.refusal import Reason
@@ -86,13 +94,15 @@ def _position(newest: Verified, now_ms: int) -> dict[str, object]:
     }
 
 
-def incident(board: Board, one: Incident) -> bytes:
-    """An incident with the units that have an open order to it."""
+def incident(board: Board, one: Incident, group: str = "") -> bytes:
+    """An incident with the units that have an open order to it, as its audience knows them."""
     place = one.place
+    named = [c for c in one.recommended if is_for(board.units[c.unit], group)]
     return m.encode(
         m.IncidentState(
             id=one.incident,
             number=one.number,
+            long_number=one.long_number or None,
             kind=one.kind,
             priority=one.priority,
             state=one.state,  # type: ignore[arg-type]  # the same words
@@ -104,32 +114,39 @@ def incident(board: Board, one: Incident) -> bytes:
                 accuracy_m=place.accuracy_m,
                 text=place.text,
             ),
-            plan=m.IncidentPlan(units=one.plan_units, officers=one.plan_officers),
+            plan=m.IncidentPlan(
+                units=one.plan_units,
+                officers=one.plan_officers,
+                capabilities=one.capabilities,
+                staging_m=one.staging_m,
+            ),
             hazards=one.hazards,
-            units=tuple(_unit_on_it(o) for o in board.orders_of(one) if o.is_open),
+            units=tuple(_unit_on_it(o) for o in shown_orders(board, one, group)),
             times=_times(one),
             revision=one.revision,
-            waiting_reason=one.waits,
-            recommended=tuple(_recommended(c, at) for at, c in enumerate(one.recommended, 1)),
+            waiting_reason=waiting_reason(board, one, group),
+            recommended=tuple(_recommended(c, at) for at, c in enumerate(named, 1)),
             sends_at=None if one.due_ms is None else iso(one.due_ms),
             rule_stopped=one.stopped,
             disposition=one.disposition,
             exercise=one.exercise,
-            sos=_sos(board, one),
+            referred_to=one.referred_to,
+            sos=_sos(board, one, group),
         )
     )
 
 
-def _sos(board: Board, one: Incident) -> m.IncidentSos | None:
+def _sos(board: Board, one: Incident, group: str) -> m.IncidentSos | None:
     found = board.sos.get(one.incident)
     if found is None:
         return None
+    hidden, said = hidden_units(board, group), found.false_alarm_by
     return m.IncidentSos(
         state=state_of(board, found),  # type: ignore[arg-type]  # the same words
-        units=tuple(u for u in found.units if is_open(board.units[u])),
+        units=tuple(u for u in found.units if u not in hidden),
         silent=found.silent,
         acknowledged_by=found.acknowledged_by,
-        false_alarm_by=found.false_alarm_by,
+        false_alarm_by=None if said in hidden else said,
     )
 
 
@@ -158,9 +175,9 @@ def _times(one: Incident) -> m.IncidentTimes:
     return m.IncidentTimes.model_validate({"reported": iso(one.reported_ms), **known})
 
 
-def alert(one: Alert, repeats: int) -> bytes:
+def alert(one: Alert, repeats: int, codes: Codebook) -> bytes:
     """In both languages; the particulars follow the title."""
-    english, chinese = alert_title(one.kind)
+    english, chinese = alert_title(codes, one.kind)
     return m.encode(
         m.Alert(
             alert=one.alert,
@@ -180,13 +197,14 @@ def alert(one: Alert, repeats: int) -> bytes:
 def statistics(
     board: Board, live: LiveStatistics, refused: Mapping[str, int], positions: int, now_ms: int
 ) -> bytes:
-    """What is, what was since the journal's beginning, and the last day."""
+    """What is, what was since the journal's beginning, and the last day; open to all only."""
+    shown = [unit for unit in board.units.values() if is_open(unit)]
     p50_ms, p90_ms = live.response.percentile_ms(50), live.response.percentile_ms(90)
     return m.encode(
         m.Statistics(
             time=iso(now_ms),
-            open_incidents=len(board.open_ids),
-            units_by_status=dict(Counter(Status(u.status).word for u in board.units.values())),
+            open_incidents=sum(not is_hidden(board, board.incidents[i]) for i in board.open_ids),
+            units_by_status=dict(Counter(Status(u.status).word for u in shown)),
             orders_by_state={OrderState(s): n for s, n in live.orders_by_state.items() if n},
             refused={Reason(reason): count for reason, count in refused.items()},
             positions=positions,

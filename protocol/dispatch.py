@@ -68,6 +68,7 @@ class Plan:
     """Least units and officers that the incident wants, and the units on it.
 
     `wait_for`: who comes too, where this crew should not go in alone, and how many seconds later.
+    `stage_m`: wait so far off until the plan is complete, and go in together.
     """
 
     units: int
@@ -75,6 +76,7 @@ class Plan:
     on_it: tuple[str, ...]
     wait_for: str | None = None
     wait_s: int | None = None
+    stage_m: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,18 @@ class Numbered:
 _id = text(ID_CHARACTERS)
 _lat, _lon = integer(-LAT_MAX, LAT_MAX), integer(-LON_MAX, LON_MAX)
 _place = record(Place, _lat, _lon, text(8), text(32), maybe(uint(U32)), text(200))
-_plan = record(Plan, uint(99), uint(999), many(_id, 32), maybe(_id), maybe(uint(86400)))
+_whole_plan = record(
+    Plan, uint(99), uint(999), many(_id, 32), maybe(_id), maybe(uint(86400)), maybe(uint(U16))
+)
+_PLAN_BEFORE: Final = 5  # without stage_m, as journals and terminals may still keep it
+
+
+def _plan(value: object, place: str) -> Plan:
+    if isinstance(value, list) and len(value) == _PLAN_BEFORE:
+        value = [*value, None]
+    return _whole_plan(value, place)
+
+
 _BODIES: Final[tuple[tuple[type[Any], Check], ...]] = (
     (
         Order,

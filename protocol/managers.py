@@ -111,6 +111,12 @@ class IncidentPlan(_Model):
 
     units: Count
     officers: Count
+    capabilities: tuple[Code, ...] = Field(
+        default=(), description="a code as often as units with it are wanted"
+    )
+    staging_m: Count | None = Field(
+        default=None, description="units wait so far off and go in together"
+    )
 
 
 class IncidentUnit(_Model):
@@ -159,6 +165,9 @@ class IncidentState(_Model):
 
     id: Name
     number: Annotated[str, Field(max_length=16)] = Field(description="short number for the radio")
+    long_number: Annotated[str, Field(max_length=31)] | None = Field(
+        default=None, description="the whole number by the codebook's pattern"
+    )
     kind: Code
     priority: Annotated[int, Field(ge=0, le=4)] = Field(description="0: SOS, 1: most urgent")
     state: IncidentStateWord
@@ -178,6 +187,9 @@ class IncidentState(_Model):
     rule_stopped: bool = False
     disposition: Code | None = None
     exercise: bool = Field(default=False, description="played; shown as an exercise everywhere")
+    referred_to: tuple[Code, ...] = Field(
+        default=(), description="services that take it; no unit was sent by rule"
+    )
     sos: IncidentSos | None = Field(default=None, description="null: it is no SOS")
 
 

@@ -35,6 +35,7 @@ from protocol.request_verbs import (
     SendMessage,
     SetMode,
     SetStatus,
+    SetVisibility,
     SosTest,
     Strict,
     Unmerge,
@@ -47,14 +48,14 @@ AHEAD_MS_MAX: Final = 30_000
 Request: TypeAlias = Annotated[
     Report | Update | CancelIncident | Assign | Add | Reassign | ReleaseUnit | CloseIncident
     | Reopen | Merge | Unmerge | Hold | SetStatus | AnswerByVoice | SendMessage | Acknowledge
-    | SetMode | LogOnUnit | LogOffUnit | PremiseNote | SosTest | Exercise,
+    | SetMode | LogOnUnit | LogOffUnit | PremiseNote | SosTest | Exercise | SetVisibility,
     Field(discriminator="verb"),
 ]  # fmt: skip
 REQUEST: Final[TypeAdapter[Any]] = TypeAdapter(Request)
 VERBS: Final = (
     "report", "update", "cancel", "assign", "add", "reassign", "release", "close", "reopen",
     "merge", "unmerge", "hold", "status", "answer", "message", "acknowledge", "mode", "logon",
-    "logoff", "note", "sos-test", "exercise",
+    "logoff", "note", "sos-test", "exercise", "visibility",
 )  # fmt: skip
 
 # Roles that may use a verb; tested over every pair.
@@ -63,6 +64,7 @@ _NOT_ALL: Final = {
     "report": frozenset({"intake"}) | _DISPATCH,
     "mode": frozenset({"supervisor"}),
     "exercise": frozenset({"supervisor"}),
+    "visibility": frozenset({"supervisor"}),
     "sos-test": frozenset({"technician", "supervisor"}),
 }
 ROLES_OF_VERB: Final[dict[str, frozenset[str]]] = {
@@ -84,6 +86,7 @@ class Reply(Strict):
     note: str | None = None
     unit: str | None = None
     revision: int | None = None
+    referred: tuple[str, ...] | None = None  # services that take it; no unit is sent
     time_ms: int
 
 
@@ -165,6 +168,7 @@ __all__ = [
     "SendMessage",
     "SetMode",
     "SetStatus",
+    "SetVisibility",
     "SosTest",
     "Unmerge",
     "Update",

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from protocol.groups import Group, Visibility
+
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,31}$")]
 Code: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
 Text: TypeAlias = Annotated[str, Field(max_length=1000)]
@@ -37,12 +39,18 @@ class PlaceOf(Strict):
 
 
 class PlanOf(Strict):
-    """Least units and officers; `alert`: neighbours hear it at once and may take it."""
+    """Least units and officers; `alert`: neighbours hear it at once and may take it.
 
-    units: Annotated[int, Field(ge=1, le=16)] = 1
-    officers: Annotated[int, Field(ge=0, le=64)] = 1
-    capabilities: tuple[Code, ...] = Field(default=(), max_length=8)
-    alert: bool = False
+    What is left out is as the codebook says for the kind; units alone: an officer each.
+    """
+
+    units: Annotated[int, Field(ge=1, le=16)] | None = None
+    officers: Annotated[int, Field(ge=0, le=64)] | None = None
+    capabilities: tuple[Code, ...] | None = Field(
+        default=None, max_length=16, description="a code as often as units with it are wanted"
+    )
+    alert: bool | None = None
+    staging_m: Annotated[int, Field(ge=50, le=5000)] | None = None
 
 
 class Report(Common):
@@ -50,9 +58,9 @@ class Report(Common):
 
     verb: Literal["report"] = "report"
     kind: Code
-    priority: Annotated[int, Field(ge=1, le=4)]
+    priority: Annotated[int, Field(ge=1, le=4)] | None = None  # else as the codebook says
     place: PlaceOf
-    plan: PlanOf = PlanOf()
+    plan: PlanOf | None = None  # else as the codebook says
     hazards: tuple[Code, ...] = Field(default=(), max_length=16)
     notes: Text = ""
     channel: Literal["phone", "sms", "wechat", "web", "qr", "video", "taxi_button", "desk"] = "desk"
@@ -270,3 +278,12 @@ class Exercise(Common):
     verb: Literal["exercise"] = "exercise"
     unit: Name
     on: bool
+
+
+class SetVisibility(Common):
+    """Who knows of a unit: all, or its group only; without `group` the one that it has."""
+
+    verb: Literal["visibility"] = "visibility"
+    unit: Name
+    visibility: Visibility
+    group: Group | None = None

@@ -33,6 +33,15 @@ class RequestTopic:
     verb: str
 
 
+@dataclass(frozen=True, slots=True)
+class OwnedTopic:
+    """A topic whose retained message is the matcher's; `group` empty: open to all managers."""
+
+    kind: Literal["unit", "incident", "statistics"]
+    leaf: str = ""
+    group: str = ""
+
+
 def terminal(fleet: str, device: str, lane: TerminalLane) -> str:
     return f"{ROOT}/terminal/{fleet}/{device}/{lane}"
 
@@ -66,6 +75,20 @@ def alert(fleet: str, kind: str) -> str:
     return f"{ROOT}/fleet/{fleet}/alert/{kind}"
 
 
+def group_unit(fleet: str, group: str, unit_id: str) -> str:
+    """As `unit`, for one that is not open to all."""
+    return f"{ROOT}/fleet/{fleet}/group/{group}/unit/{unit_id}"
+
+
+def group_incident(fleet: str, group: str, incident_id: str) -> str:
+    """As `incident`, with the group's own units on it."""
+    return f"{ROOT}/fleet/{fleet}/group/{group}/incident/{incident_id}"
+
+
+def group_alert(fleet: str, group: str, kind: str) -> str:
+    return f"{ROOT}/fleet/{fleet}/group/{group}/alert/{kind}"
+
+
 def statistics(fleet: str) -> str:
     return f"{ROOT}/fleet/{fleet}/statistics"
 
@@ -87,7 +110,26 @@ def list_canary(fleet: str, leaf: str) -> str:
 
 def owned_by_matcher(fleet: str) -> tuple[str, ...]:
     """Filters of every retained topic that the matcher owns."""
-    return unit(fleet, "+"), incident(fleet, "+"), statistics(fleet)
+    return (
+        unit(fleet, "+"), incident(fleet, "+"), statistics(fleet),
+        group_unit(fleet, "+", "+"), group_incident(fleet, "+", "+"),
+    )  # fmt: skip
+
+
+def parse_owned(fleet: str, topic: str) -> OwnedTopic | None:
+    """A topic of `owned_by_matcher`; None for any other."""
+    base = f"{ROOT}/fleet/{fleet}/"
+    if not topic.startswith(base):
+        return None
+    match topic.removeprefix(base).split("/"):
+        case ["statistics"]:
+            return OwnedTopic("statistics")
+        case ["unit" | "incident" as kind, leaf]:
+            return OwnedTopic("unit" if kind == "unit" else "incident", leaf)
+        case ["group", group, "unit" | "incident" as kind, leaf]:
+            return OwnedTopic("unit" if kind == "unit" else "incident", leaf, group)
+        case _:
+            return None
 
 
 def parse(topic: str) -> TerminalTopic | RequestTopic:

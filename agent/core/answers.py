@@ -42,7 +42,12 @@ class CrewRefused(Exception):
         self.reason, self.remedy = reason, remedy
 
 
-def answer(desk: Desk, command: device.Answer, here: Here | None) -> tuple[Card, OrderAnswer]:
+def answer(
+    desk: Desk,
+    command: device.Answer,
+    here: Here | None,
+    means: AnswerMeans = AnswerMeans.TOUCH,
+) -> tuple[Card, OrderAnswer]:
     """The card after the answer and its entry; raises CrewRefused."""
     card = desk.cards.get(command.order)
     if card is None or card.shown is None:
@@ -58,10 +63,9 @@ def answer(desk: Desk, command: device.Answer, here: Here | None) -> tuple[Card,
         remedy = _NEXT_HINT.get(card.state, "it is closed; nothing is left to answer")
         raise CrewRefused(f"order {command.order} is {card.state}, not to {said.word}", remedy)
     entry = OrderAnswer(
-        command.order, card.shown, said, AnswerMeans.TOUCH, command.reason, command.disposition,
-        here,
+        command.order, card.shown, said, means, command.reason, command.disposition, here,
     )  # fmt: skip
-    return replace(card, state=advance(card.state, step)), entry
+    return replace(card, state=advance(card.state, step), means=means), entry
 
 
 def reply(desk: Desk, command: device.Reply) -> tuple[Desk, MessageAnswer]:

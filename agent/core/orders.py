@@ -29,6 +29,7 @@ from protocol.order import (
     OPEN,
     STEP_OF_ANSWER,
     Answer,
+    AnswerMeans,
     OrderState,
     OrderStep,
     advance,
@@ -39,6 +40,7 @@ CARDS_MAX: Final = 256
 CANCELS_MAX: Final = 256
 CLOSED_KEPT_MS: Final = 24 * 3_600_000
 
+DESK: Final = "desk"  # in an `Answered`: by voice
 SHOWN, KEPT, WRONG_LOGON = "shown", "kept", "wrong_logon"
 CANCELLED_BEFORE, EXPIRED = "cancelled_before", "expired"
 _CANCELLED: Final = frozenset({OrderState.CANCELLED, OrderState.SUPERSEDED})
@@ -60,6 +62,9 @@ class Card:
     kept: Numbered | None = None
     read: int | None = None  # the highest revision that the crew said they read
     answered: str | None = None  # the unit's other terminal that answered, and how
+    shown_ms: int | None = None  # UTC; when `shown` was first shown
+    chimed: int | None = None  # the highest revision for which the screen has sounded
+    means: int | None = None  # order.AnswerMeans: how it came to its state, where an answer did
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ def _take_order(desk: Desk, numbered: Numbered, order: Order, logon: int | None,
     card = desk.cards.get(order.order)
     outcome = _judge_order(desk, card, order, logon, now)
     if outcome == SHOWN:
-        desk = _bounded(desk.with_card(_show(card, order)))
+        desk = _bounded(desk.with_card(_show(card, order, now)))
     elif outcome == KEPT:
         held = card or Card(order)
         newest = held.kept is None or _revision(held.kept) < order.revision
@@ -180,14 +185,16 @@ def _judge_order(desk: Desk, card: Card | None, order: Order, logon: int | None,
     return EXPIRED if order.expires_ms <= now.utc_ms else SHOWN
 
 
-def _show(card: Card | None, order: Order) -> Card:
+def _show(card: Card | None, order: Order, now: Now) -> Card:
     if card is None or card.shown is None:
-        return Card(order, OrderState.DELIVERED, order.revision)
+        return Card(order, OrderState.DELIVERED, order.revision, shown_ms=now.utc_ms)
     if card.shown >= order.revision:
         return card
     # an offer that ran out comes back to life only by a newer revision of it
     state = OrderState.DELIVERED if card.state is OrderState.EXPIRED else card.state
-    return replace(card, order=order, shown=order.revision, state=state, kept=None)
+    return replace(
+        card, order=order, shown=order.revision, state=state, kept=None, shown_ms=now.utc_ms
+    )
 
 
 def _take_cancel(desk: Desk, cancel: Cancel) -> Taken:
@@ -218,7 +225,8 @@ def _take_answered(desk: Desk, body: Answered) -> Taken:
     card = replace(card, answered=f"{body.device} {answer.word}")
     step = STEP_OF_ANSWER.get(answer)
     if body.counts and step is not None and allows(card.state, step):
-        card = replace(card, state=advance(card.state, step))
+        means = AnswerMeans.BY_DESK if body.device == DESK else AnswerMeans.TOUCH
+        card = replace(card, state=advance(card.state, step), means=means)
     return Taken(desk.with_card(card), SHOWN, body.order, None)
 
 

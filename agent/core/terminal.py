@@ -16,7 +16,7 @@ from agent.core.orders import Desk
 from protocol import device
 from protocol.dispatch import Answered, Bind, Cancel, Confirm, Numbered
 from protocol.entry import Body, Delivered, DeviceEvent, Here, Logoff, Logon
-from protocol.order import HELD
+from protocol.order import HELD, AnswerMeans
 from protocol.refusal import Reason, Refused
 from protocol.window import Take, Window
 
@@ -103,11 +103,26 @@ def tick(state: State, now: Now) -> State:
     return after if gone is None else _follow(after, state, gone)
 
 
-def answer(state: State, command: device.Answer, here: Here | None) -> Decision:
+def answer(
+    state: State,
+    command: device.Answer,
+    here: Here | None,
+    means: AnswerMeans = AnswerMeans.TOUCH,
+) -> Decision:
     """Raises CrewRefused."""
-    card, body = answers.answer(state.desk, command, here)
+    card, body = answers.answer(state.desk, command, here, means)
     after = replace(state, desk=state.desk.with_card(card))
     return Decision(_follow(after, state, command.order), (body,))
+
+
+def chimed(state: State, order: str, revision: int) -> State:
+    """The screen has sounded for that revision: no other one does, after a restart either."""
+    card = state.desk.cards.get(order)
+    if card is None or card.shown is None or revision > card.shown:
+        return state
+    if card.chimed is not None and card.chimed >= revision:
+        return state
+    return replace(state, desk=state.desk.with_card(replace(card, chimed=revision)))
 
 
 def log_on(state: State, command: device.Logon, first_n: int) -> Decision:

@@ -14,6 +14,7 @@ import re
 from typing import Final
 
 from protocol import topics
+from protocol.groups import groups_of_roles
 from protocol.identities import Identities, Identity, IdentityKind, State
 from protocol.names import common_name
 from protocol.request import ROLES_OF_VERB
@@ -83,6 +84,16 @@ def _manager(fleet: str, one: Identity) -> list[str]:
         f"read {topics.alert(fleet, '+')}",
         f"read {topics.statistics(fleet)}",
         f"read {topics.trust(fleet)}",
+        *(right for group in groups_of_roles(one.roles) for right in _group(fleet, group)),
+    ]
+
+
+def _group(fleet: str, group: str) -> list[str]:
+    """What is not open to all, for a person of the group."""
+    return [
+        f"read {topics.group_unit(fleet, group, '+')}",
+        f"read {topics.group_incident(fleet, group, '+')}",
+        f"read {topics.group_alert(fleet, group, '+')}",
     ]
 
 
@@ -96,6 +107,9 @@ def _matcher(fleet: str, terminals: list[str]) -> list[str]:
         f"readwrite {topics.incident(fleet, '+')}",
         f"write {topics.alert(fleet, '+')}",
         f"readwrite {topics.statistics(fleet)}",
+        f"readwrite {topics.group_unit(fleet, '+', '+')}",
+        f"readwrite {topics.group_incident(fleet, '+', '+')}",
+        f"write {topics.group_alert(fleet, '+', '+')}",
         f"write {topics.trust(fleet)}",
         f"readwrite {topics.canary(fleet)}",
         f"read {topics.list_canary(fleet, '+')}",

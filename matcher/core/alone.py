@@ -5,6 +5,7 @@ from __future__ import annotations
 from matcher.core import events as ev
 from matcher.core.board import Incident, Order
 from matcher.core.draft import Draft
+from matcher.core.visibility import knows
 
 
 def tell_to_wait(draft: Draft, incident: Incident) -> list[Order]:
@@ -28,7 +29,9 @@ def _wait_of(draft: Draft, incident: Incident, order: Order) -> tuple[str | None
     others = [
         (max(0, (o.eta_ms or own_ms) - own_ms), o.unit)
         for o in draft.board.open_orders_of(incident)
-        if o.order != order.order and units[o.unit].officers_now > 0
+        if o.order != order.order
+        and units[o.unit].officers_now > 0
+        and knows(draft.board, order.unit, o.unit)
     ]
     if not others:
         return None, 0

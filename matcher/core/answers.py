@@ -7,11 +7,13 @@ import re
 from matcher.core import events as ev
 from matcher.core import messages, sos, sos_call, statuses, welfare
 from matcher.core.board import Board, Order, Terminal
+from matcher.core.codes import known_or_other
 from matcher.core.commands import EntryCame, Estimates
 from matcher.core.draft import Draft
 from matcher.core.events import NO_ENTRY, EntryOrder
 from matcher.core.offers import accept, close, settle
 from matcher.core.updates import on_read
+from matcher.core.visibility import is_open
 from protocol import dispatch
 from protocol import entry as entries
 from protocol.order import (
@@ -97,11 +99,6 @@ def _on_alarm(draft: Draft, terminal: Terminal, number: str, body: entries.Alarm
     alert = f"alarm-{terminal.device}-{number}"
     if alert not in draft.board.alerts:
         draft.emit(ev.AlertRaised(draft.now_ms, alert, code, terminal.unit, None, None, text))
-
-
-def _code(value: str | None) -> str | None:
-    """A code of the codebook's form; what is none becomes `other`."""
-    return value if value is None or _CODE.fullmatch(value) else "other"
 
 
 def _on_logon(draft: Draft, terminal: Terminal, order: EntryOrder, body: entries.Logon) -> None:
@@ -205,8 +202,15 @@ def _not_bound(
     draft.alert(
         "logon_refused", f"{terminal.device}-{body.term}-{body.counter}",
         f"{terminal.device} was not logged on as {bind.unit or 'nobody'}: {body.outcome}",
-        unit=terminal.unit,
+        unit=_named(draft.board, bind.unit, terminal.unit),
     )  # fmt: skip
+
+
+def _named(board: Board, *units: str | None) -> str | None:
+    """Whose alert it is: a unit that is not open to all comes first, since the text names it."""
+    known = [board.units[unit] for unit in units if unit in board.units]
+    hidden = [unit.unit for unit in known if not is_open(unit)]
+    return hidden[0] if hidden else units[-1]
 
 
 def _is_for(order: Order, terminal: Terminal) -> bool:
@@ -276,8 +280,9 @@ def take_step(
     if not allows(OrderState(order.state), step):
         _tell_late_touch(draft, order, step)
         return
-    disposition = _code(body.disposition)
-    reason = disposition if step is OrderStep.CLEAR else _code(body.reason)
+    disposition = known_or_other(draft, "dispositions", body.disposition, order.unit)
+    reason = known_or_other(draft, "reasons", body.reason, order.unit)
+    reason = disposition if step is OrderStep.CLEAR else reason
     draft.step(order, step, by, means, at_ms=at_ms, reason=reason, disposition=disposition)
     settle(draft, draft.board.incidents[order.incident])
 

@@ -47,10 +47,13 @@ def _fleet_configured(board: Board, e: ev.FleetConfigured) -> None:
     board.mode = e.mode
     for spec in e.units:
         unit = board.units.setdefault(
-            spec.unit, Unit(spec.unit, spec.kind, spec.officers, spec.capabilities)
-        )
+            spec.unit,
+            Unit(
+                spec.unit, spec.kind, spec.officers, spec.capabilities, spec.visibility, spec.group
+            ),
+        )  # fmt: skip
         unit.kind, unit.officers, unit.capabilities = spec.kind, spec.officers, spec.capabilities
-        unit.visibility, unit.group = spec.visibility, spec.group
+        unit.configured = spec.visibility, spec.group  # a change of them is an event of its own
 
 
 def _identities_taken(board: Board, e: ev.IdentitiesTaken) -> None:

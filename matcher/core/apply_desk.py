@@ -132,6 +132,11 @@ def _unit_manned(board: Board, e: ev.UnitManned) -> None:
     unit.crew, unit.vehicle, unit.radio_crew = e.crew, e.vehicle, bool(e.crew)
 
 
+def _visibility_set(board: Board, e: ev.VisibilitySet) -> None:
+    unit = board.units[e.unit]
+    unit.visibility, unit.group = e.visibility, e.group
+
+
 APPLY: Final[dict[type[Any], Callable[[Board, Any], None]]] = {
     ev.IncidentUpdated: _updated,
     ev.IncidentJoined: _joined,
@@ -148,4 +153,5 @@ APPLY: Final[dict[type[Any], Callable[[Board, Any], None]]] = {
     ev.PremiseForgotten: _premise_forgotten,
     ev.UnitPlaced: _unit_placed,
     ev.UnitManned: _unit_manned,
+    ev.VisibilitySet: _visibility_set,
 }

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from matcher.core.board import INCIDENT_CLOSED, Incident, Order, Unit
 from matcher.core.commands import Estimates, ManagerRequest
 from matcher.core.draft import Draft
-from matcher.core.visibility import GROUP_ROLE, groups_of, is_hidden, may_see
+from matcher.core.visibility import SOMEBODY, may_know, may_see
 from protocol import request as rq
 
 Reply: TypeAlias = dict[str, object]
@@ -39,7 +39,7 @@ class Asked:
         """An open incident (or with `closed` a closed one) at the revision that was expected."""
         board = self.draft.board
         incident = board.incidents.get(incident_id)
-        if incident is None or not self._may_know(incident):
+        if incident is None or not may_know(board, incident, self.roles):
             raise NotDone("unknown_incident", f"no incident {incident_id}")
         if (incident.state in INCIDENT_CLOSED) != closed:
             code = "incident_open" if closed else "incident_closed"
@@ -47,15 +47,14 @@ class Asked:
         wanted = self.expected_revision
         if wanted is not None and wanted != incident.revision:
             detail = f"{incident_id} is at revision {incident.revision}, not {wanted}"
-            by = f"; last changed by {incident.changed_by}" if incident.changed_by else ""
+            by = f"; last changed by {self._by(incident)}" if incident.changed_by else ""
             raise NotDone("revision", detail + by)
         return incident
 
-    def _may_know(self, incident: Incident) -> bool:
-        """One with hidden units only is none for those outside their groups."""
-        if not is_hidden(self.draft.board, incident):
-            return True
-        return any(f"{GROUP_ROLE}{g}" in self.roles for g in groups_of(self.draft.board, incident))
+    def _by(self, incident: Incident) -> str | None:
+        """A person, or a crew that moved its SOS; not one that this person does not know of."""
+        unit = self.draft.board.units.get(incident.changed_by or "")
+        return SOMEBODY if unit and not may_see(unit, self.roles) else incident.changed_by
 
     def unit(self, unit_id: str) -> Unit:
         unit = self.draft.board.units.get(unit_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,13 +11,10 @@ from matcher.core.board import Board, Incident, Order, Unit
 from matcher.core.commands import Estimates
 from matcher.core.events import Candidate, LeftOut
 from matcher.core.leaving import may_leave
+from matcher.core.visibility import is_open
 from protocol.order import OFFERED, OrderState
-from protocol.words import DISPATCHABLE_TO_PRIORITY, Freshness, Status
+from protocol.words import Freshness, Status
 
-ANSWER_S: Final = {0: 10, 1: 10, 2: 20, 3: 60, 4: 120}
-DELIVERY_LIMIT_MS: Final = {0: 5_000, 1: 5_000, 2: 10_000, 3: 30_000, 4: 60_000}
-OFFER_LIFE_MS: Final = {0: 7_200_000, 1: 7_200_000, 2: 7_200_000, 3: 900_000, 4: 900_000}
-SILENCE_RELEASES_FROM: Final = 3  # at priority 1-2 silence never releases the nearest unit
 SLOTS_MAX: Final = 16
 
 
@@ -61,7 +59,7 @@ def why_not_but_its_order(board: Board, incident: Incident, candidate: Candidate
     unit = board.units.get(candidate.unit)
     if unit is None:
         return "not a unit of this fleet"
-    reason = _unit_reason(unit, incident)
+    reason = _unit_reason(board, unit, incident)
     if reason is not None:
         return reason
     if candidate.band == Freshness.RADIO_ONLY:
@@ -71,10 +69,10 @@ def why_not_but_its_order(board: Board, incident: Incident, candidate: Candidate
     return None
 
 
-def _unit_reason(unit: Unit, incident: Incident) -> str | None:
+def _unit_reason(board: Board, unit: Unit, incident: Incident) -> str | None:
     if not unit.terminals and not unit.radio_crew:
         return "not logged on"
-    if unit.visibility != "open":
+    if not is_open(unit):
         return "not open to all"
     if unit.hold:
         return "on hold"
@@ -83,7 +81,7 @@ def _unit_reason(unit: Unit, incident: Incident) -> str | None:
         return mixed
     if unit.unit in incident.passed:
         return "declined, did not answer or was stood down"
-    least = DISPATCHABLE_TO_PRIORITY[Status(unit.status)]
+    least = board.book.codes.dispatchable_to(Status(unit.status))
     if unit.order is None and (least is None or incident.priority > least):
         return f"status {Status(unit.status).word}"
     if unit.officers_now == 0:
@@ -93,26 +91,27 @@ def _unit_reason(unit: Unit, incident: Incident) -> str | None:
 
 def open_slot(board: Board, incident: Incident) -> int | None:
     """The first place of the plan that nobody holds, has cleared, or is being asked for."""
-    covered, officers, last = set(), 0, incident.plan_units
-    for order in _covering(board, incident):
-        covered.add(order.slot)
-        officers += board.units[order.unit].officers_now
-        last = max(last, order.slot)
+    covered = {order.slot for order in _covering(board, incident)}
     for slot in range(1, incident.plan_units + 1):
         if slot not in covered:
             return slot
-    short = officers < incident.plan_officers or missing_capabilities(board, incident)
-    if short and last < SLOTS_MAX:
-        return next(slot for slot in range(1, last + 2) if slot not in covered)
+    if missing_officers(board, incident) or missing_capabilities(board, incident):
+        return next((slot for slot in range(1, SLOTS_MAX + 1) if slot not in covered), None)
     return None
 
 
+def missing_officers(board: Board, incident: Incident) -> int:
+    """How many fewer go than the plan wants."""
+    going = sum(board.units[o.unit].officers_now for o in _covering(board, incident))
+    return max(0, incident.plan_officers - going)
+
+
 def missing_capabilities(board: Board, incident: Incident) -> tuple[str, ...]:
-    """What the plan wants of at least one unit, and none that goes has."""
-    aboard: set[str] = set()
+    """What the plan wants and none that goes has; a code as often as units with it are missing."""
+    wanted = Counter(incident.capabilities)
     for order in _covering(board, incident):
-        aboard.update(board.units[order.unit].capabilities)
-    return tuple(one for one in incident.capabilities if one not in aboard)
+        wanted.subtract(set(board.units[order.unit].capabilities))
+    return tuple(wanted.elements())
 
 
 def fitting(board: Board, incident: Incident, ranking: Ranking) -> Candidate | None:
@@ -124,7 +123,8 @@ def fitting(board: Board, incident: Incident, ranking: Ranking) -> Candidate | N
     able = [c for c in ranking.candidates if set(missing) & set(board.units[c.unit].capabilities)]
     if able:
         return able[0]
-    return ranking.candidates[0] if ranking.candidates and open_places > 0 else None
+    useful = open_places > 0 or missing_officers(board, incident)
+    return ranking.candidates[0] if ranking.candidates and useful else None
 
 
 def _covering(board: Board, incident: Incident) -> list[Order]:

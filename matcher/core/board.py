@@ -43,6 +43,7 @@ class Unit:
     capabilities: tuple[str, ...]
     visibility: str = "open"  # restricted, covert: known to `group` only
     group: str = ""
+    configured: tuple[str, str] = ("open", "")  # both, as the settings had them last
     status: int = Status.OFF_DUTY
     status_since_ms: int = 0
     hold: bool = False

@@ -8,8 +8,9 @@ from __future__ import annotations
 from matcher.core import events as ev
 from matcher.core import sos_call, sos_time, welfare
 from matcher.core.answers import incident_of, may_free_a_unit, on_entry
-from matcher.core.assign import DELIVERY_LIMIT_MS, SILENCE_RELEASES_FROM, open_slot
+from matcher.core.assign import open_slot
 from matcher.core.board import Board, Incident, Order
+from matcher.core.book import BookInForce
 from matcher.core.commands import (
     Begin,
     Command,
@@ -18,6 +19,7 @@ from matcher.core.commands import (
     ManagerRequest,
     RaiseAlert,
     RaiseTerm,
+    TakeCodebook,
     TakeIdentities,
     Tick,
 )
@@ -28,6 +30,7 @@ from matcher.core.places import place_of
 from matcher.core.requests import on_request
 from matcher.core.requests_incident import NEW
 from matcher.core.statuses import wants_place_of
+from matcher.core.take_book import take_codebook
 from matcher.core.updates import tell_unread, unread_until_ms
 from protocol import entry as entries
 from protocol import request as rq
@@ -48,6 +51,8 @@ def decide(board: Board, command: Command) -> list[ev.Event]:
             _raise_term(draft, command.above)
         case TakeIdentities():
             _take_identities(draft, command)
+        case TakeCodebook():
+            take_codebook(draft, command)
         case ManagerRequest():
             estimates = _by_incident(command.estimates)
             on_request(draft, command, estimates)
@@ -126,7 +131,7 @@ def short_incidents(board: Board) -> list[Incident]:
 
 def next_deadline_ms(board: Board) -> int | None:
     """When a tick is due next, whatever else happens."""
-    times = [_deadline_ms(order) for order in board.offered_orders()]
+    times = [_deadline_ms(board.book, order) for order in board.offered_orders()]
     times += [due for i in board.open_incidents() if (due := _waits_until_ms(i)) is not None]
     times += unread_until_ms(board) + sos_time.deadlines_ms(board) + welfare.deadlines_ms(board)
     times += [m.expires_ms for waiting in board.outbound.values() for m in waiting]
@@ -142,16 +147,16 @@ def _waits_until_ms(incident: Incident) -> int | None:
     return None
 
 
-def _deadline_ms(order: Order) -> int:
+def _deadline_ms(book: BookInForce, order: Order) -> int:
     if order.kind == OrderKind.ALERT or order.by_radio:
         return order.expires_ms
-    limit_ms = DELIVERY_LIMIT_MS[order.priority]
+    limit_ms = book.delivery_limit_ms(order.priority)
     if order.state == OrderState.ISSUED:
         due = order.issued_ms + limit_ms
         if order.overdue == "undelivered":
             due = (
                 order.issued_ms + limit_ms + order.answer_s * 1000
-                if order.priority >= SILENCE_RELEASES_FROM
+                if book.silence_releases(order.priority)
                 else order.expires_ms
             )
     elif order.overdue == "unanswered":
@@ -174,7 +179,19 @@ def _fill_all(draft: Draft, estimates: dict[str, Estimates]) -> None:
 def _begin(draft: Draft, command: Begin) -> None:
     """Take over: a new term, and every open undelivered message again under it."""
     _new_term(draft, draft.board.term + 1)
+    units = draft.board.units
+    changed = [
+        spec
+        for spec in command.units
+        if spec.unit in units and units[spec.unit].configured != (spec.visibility, spec.group)
+    ]
     draft.emit(ev.FleetConfigured(command.now_ms, command.mode, command.units))
+    for spec in changed:  # what a supervisor has set meanwhile holds over restarts
+        draft.emit(
+            ev.VisibilitySet(
+                command.now_ms, spec.unit, spec.visibility, spec.group, "rule:settings"
+            )
+        )
 
 
 def _new_term(draft: Draft, term: int) -> None:
@@ -247,18 +264,19 @@ def _untouched(draft: Draft, incident: Incident) -> None:
 
 def _due(board: Board, now_ms: int) -> list[Order]:
     """Offered orders whose next limit has passed, oldest first."""
-    return [order for order in board.offered_orders() if _deadline_ms(order) <= now_ms]
+    return [order for order in board.offered_orders() if _deadline_ms(board.book, order) <= now_ms]
 
 
 def _overdue(draft: Draft, order: Order) -> None:
-    """Silence: at priority 1-2 the next best is added, at 3-4 the order is offered to another."""
+    """Silence: the next best is added, or (at 3-4, as the codebook says) another is asked."""
     incident = draft.board.incidents[order.incident]
     if order.kind == OrderKind.ALERT:
         draft.step(order, OrderStep.EXPIRE, "rule:alert-life", AnswerMeans.AUTOMATIC)
         return
     undelivered = order.state == OrderState.ISSUED
     if draft.now_ms >= order.expires_ms or (
-        order.priority >= SILENCE_RELEASES_FROM and not (undelivered and order.overdue is None)
+        draft.board.book.silence_releases(order.priority)
+        and not (undelivered and order.overdue is None)
     ):
         close(draft, order, OrderStep.EXPIRE, "no_answer", "rule:answer-time")
         settle(draft, incident)

@@ -12,6 +12,7 @@ from matcher.core.apply import apply
 from matcher.core.board import Board, Incident, Order, Outbound
 from matcher.core.exercise import marked
 from matcher.core.premise_lines import as_lines, notes_at
+from matcher.core.visibility import knows
 from protocol import dispatch
 from protocol.dispatch import Cancel, Confirm, ConfirmState, Numbered
 from protocol.order import Answer, AnswerMeans, OrderKind, OrderStep
@@ -110,6 +111,8 @@ class Draft:
     def send_confirm(self, order: Order, state: ConfirmState, by: str | None = None) -> None:
         if order.by_radio:
             return
+        if by is not None and not knows(self.board, order.unit, by):
+            by = None
         body = Confirm(order.order, order.incident, int(state), by, self.now_ms)
         self.send_to_unit(order.unit, body, self.now_ms + CONFIRM_LIFE_MS)
 
@@ -150,17 +153,11 @@ def _notes(board: Board, incident: Incident, now_ms: int) -> str:
     return marked(text, exercise=incident.exercise)[:NOTES_MAX]
 
 
-def _knows(board: Board, crew: str, other: str) -> bool:
-    """Whether a crew may read another unit's name: open ones, and those of its own group."""
-    own, unit = board.units[crew], board.units[other]
-    return unit.visibility == "open" or unit.group == own.group
-
-
 def _order_body(board: Board, incident: Incident, order: Order, now_ms: int) -> dispatch.Order:
     on_it = tuple(
         o.unit
         for o in board.open_orders_of(incident)
-        if o.order != order.order and _knows(board, order.unit, o.unit)
+        if o.order != order.order and knows(board, order.unit, o.unit)
     )
     return dispatch.Order(
         order=order.order,
@@ -181,7 +178,12 @@ def _order_body(board: Board, incident: Incident, order: Order, now_ms: int) -> 
         place=incident.place,
         notes=_notes(board, incident, now_ms),
         plan=dispatch.Plan(
-            incident.plan_units, incident.plan_officers, on_it, order.wait_for, order.wait_s
+            incident.plan_units,
+            incident.plan_officers,
+            on_it,
+            order.wait_for,
+            order.wait_s,
+            incident.staging_m,
         ),
         eta_s=None if order.eta_ms is None else round(order.eta_ms / 1000),
     )

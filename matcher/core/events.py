@@ -30,6 +30,7 @@ from matcher.core.events_desk import (
     ReadOverdue,
     UnitManned,
     UnitPlaced,
+    VisibilitySet,
 )
 from matcher.core.events_order import (
     Decided,
@@ -246,6 +247,7 @@ Event: TypeAlias = (
     | MessageAnswered | AlertRaised | AlertAcknowledged | RequestDone | SosRaised | SosJoined
     | SosAcknowledged | SosEscalated | SosSaid | SosTestPermitted | SosTested | OrderVacated
     | UnitTouched | WelfareAsked | WelfareUnanswered | SelfInitiated | UnitInExercise
+    | VisibilitySet
     | CodebookTaken | CallReferred | PlanRaised
 )  # fmt: skip
 EVENTS: Final = Event.__args__
@@ -258,9 +260,9 @@ __all__ = [
     "LeftOut", "LoggedOff", "LoggedOn", "MessageAnswered", "MessageDelivered", "MessageExpired",
     "MessageQueued", "MessageSent", "MessageShown", "ModeSet", "OrderAnsweredAt", "OrderIssued",
     "OrderOverdue", "OrderRead", "OrderRevised", "OrderStepped", "OrderTook", "OrderVacated",
-    "OrderWaits", "PlanRaised", "PlanSet", "PremiseForgotten", "PremiseNoted", "ReadOverdue", "RequestDone",
-    "RuleStopped", "SelfInitiated", "SosAcknowledged", "SosEscalated", "SosJoined", "SosRaised",
-    "SosSaid", "SosTestPermitted", "SosTested", "TermBegan", "UnitHeld", "UnitInExercise",
-    "UnitManned", "UnitPlaced", "UnitSpec", "UnitStatusSet", "UnitTouched", "WelfareAsked",
-    "WelfareUnanswered",
+    "OrderWaits", "PlanRaised", "PlanSet", "PremiseForgotten", "PremiseNoted", "ReadOverdue",
+    "RequestDone", "RuleStopped", "SelfInitiated", "SosAcknowledged", "SosEscalated", "SosJoined",
+    "SosRaised", "SosSaid", "SosTestPermitted", "SosTested", "TermBegan", "UnitHeld", "UnitInExercise",
+    "UnitManned", "UnitPlaced", "UnitSpec", "UnitStatusSet", "UnitTouched", "VisibilitySet",
+    "WelfareAsked", "WelfareUnanswered",
 ]  # fmt: skip

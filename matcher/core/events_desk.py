@@ -154,3 +154,14 @@ class UnitManned:
     crew: tuple[str, ...]
     vehicle: str | None
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class VisibilitySet:
+    """Who knows of a unit: all, or `group` only; by a person, or by changed settings."""
+
+    at_ms: int
+    unit: str
+    visibility: str  # open, restricted, covert
+    group: str
+    by: str

@@ -15,6 +15,7 @@ from matcher.core.board import INCIDENT_CLOSED
 from matcher.core.figures_case import LATE_MS, SOON_MS, Case, Leg, Outcome, Verdict
 from matcher.core.figures_load import HOUR_MS, Load
 from matcher.core.figures_spread import Spread
+from matcher.core.visibility import OPEN
 from protocol.order import AnswerMeans, OrderKind, OrderStep
 from protocol.words import UnitKind
 
@@ -107,10 +108,12 @@ class Figures:
         self._listed: list[Outcome] = []  # excluded ones, where not `keep`
         self._kinds: dict[str, str] = {}
         self._officers: dict[str, int] = {}
+        self._is_open: dict[str, bool] = {}  # by unit
+        self._hidden: dict[str, Case] = {}  # incidents that hidden units alone are on
 
     def take(self, event: ev.Event) -> None:
-        """One event; what is not known here is not counted."""
-        self.load.take(event)
+        """One event; what is not known here is not counted, nor units that are not open to all."""
+        self._take_load(event)
         match event:
             case ev.IncidentOpened():
                 self._opened(event)
@@ -123,10 +126,30 @@ class Figures:
             case ev.FleetConfigured():
                 self._kinds.update((u.unit, u.kind) for u in event.units)
                 self._officers.update((u.unit, u.officers) for u in event.units)
+                for spec in event.units:  # a change is an event of its own
+                    self._is_open.setdefault(spec.unit, spec.visibility == OPEN)
+            case ev.VisibilitySet():
+                self._is_open[event.unit] = event.visibility == OPEN
+                if self._is_hidden(event.unit):
+                    self.load.forget_unit(event.unit)
             case ev.LoggedOn() if event.crew:
                 self._officers[event.unit] = len(event.crew)
             case _:
                 return
+
+    def _take_load(self, event: ev.Event) -> None:
+        unit = getattr(event, "unit", None)
+        if isinstance(event, ev.LoggedOn) and self._is_hidden(unit):
+            self.load.take(ev.LoggedOff(event.at_ms, event.enrolment, event.order, event.logon))
+        elif isinstance(event, ev.AlertRaised) and (
+            self._is_hidden(unit) or event.incident in self._hidden
+        ):
+            return
+        else:
+            self.load.take(event)
+
+    def _is_hidden(self, unit: str | None) -> bool:
+        return not self._is_open.get(unit or "", True)
 
     def excluded(self) -> list[Outcome]:
         """Excluded incidents, the first ones, by the time of their report."""
@@ -151,6 +174,8 @@ class Figures:
         for cases in (self._open, self._closed):
             for case in [c for c in cases.values() if c.reported_ms < since_ms]:
                 self._fold(self._dropped(cases.pop(case.incident)), None)
+        for case in [c for c in self._hidden.values() if c.reported_ms < since_ms]:
+            del self._hidden[case.incident]
 
     # --- events ----------------------------------------------------------------------------------
 
@@ -163,6 +188,11 @@ class Figures:
         self._count(case, e.at_ms)
 
     def _issued(self, e: ev.OrderIssued) -> None:
+        if self._is_hidden(e.unit):
+            self._hide(e.incident)
+            return
+        if e.incident in self._hidden:
+            self._open[e.incident] = self._hidden.pop(e.incident)
         case = self._open.get(e.incident)
         if case is None:
             return
@@ -172,6 +202,13 @@ class Figures:
             case.issued(e.order, e.at_ms)
         self._case_of[e.order], self._unit_of[e.order] = case, e.unit
         self._count(case, e.at_ms)
+
+    def _hide(self, incident: str) -> None:
+        """A hidden unit's order is none here, and an incident that it alone is on neither."""
+        case = self._open.get(incident)
+        if case is not None and not case.legs:
+            self._fold(self._dropped(self._open.pop(incident)), None)
+            self._hidden[incident] = case
 
     def _stepped(self, e: ev.OrderStepped) -> None:
         case = self._case_of.get(e.order)
@@ -189,6 +226,7 @@ class Figures:
 
     def _moved(self, e: ev.IncidentMoved) -> None:
         if e.state in INCIDENT_CLOSED:
+            self._hidden.pop(e.incident, None)
             case = self._open.pop(e.incident, None)
             if case is not None:
                 case.closed(e.at_ms, e.disposition)

@@ -119,6 +119,13 @@ class Load:
             for hour in [known for known in hours if known < since_ms // HOUR_MS]:
                 del hours[hour]
 
+    def forget_unit(self, unit: str) -> None:
+        """It is not open to all any more: no figure tells of it."""
+        self._unit_of = {e: of for e, of in self._unit_of.items() if of != unit}
+        self._shifts.pop(unit, None)
+        for loads in self._done.values():
+            loads.pop(unit, None)
+
     def crews(self) -> dict[str, UnitLoad]:
         """By unit; shifts that are still on count as they are."""
         found: dict[str, UnitLoad] = {}

@@ -12,6 +12,7 @@ from matcher.core.offers import close, fill
 from matcher.core.places import apart_m
 from matcher.core.sos_desk import check_may_cancel
 from matcher.core.updates import revise_all
+from matcher.core.visibility import is_hidden, may_know
 from protocol import request as rq
 from protocol.dispatch import Revision
 from protocol.order import AnswerMeans, OrderStep
@@ -34,7 +35,8 @@ def propose(draft: Draft, new: Incident) -> None:
                 "may_be_same", f"{new.incident}-{old.incident}",
                 f"{new.number} may be {old.number}: {new.kind}, {far_m:.0f} m apart,"
                 f" {apart_ms // 60_000} min later; merge {new.incident} {old.incident}",
-                incident=new.incident,
+                # who may not know of the old one does not read that it is there
+                incident=old.incident if is_hidden(draft.board, old) else new.incident,
             )  # fmt: skip
 
 
@@ -47,6 +49,7 @@ def merge(asked: Asked, request: rq.Merge) -> Reply:
         into is None
         or request.into not in draft.board.open_ids
         or into is joined
+        or not may_know(draft.board, into, asked.roles)
         or into.exercise != joined.exercise
     ):
         raise NotDone("cannot_join", f"{request.into} is not another open incident")

@@ -11,8 +11,9 @@ from typing import Final
 from matcher.core import events as ev
 from matcher.core.board import Board, Incident, IncidentState, Unit
 from matcher.core.draft import Draft
+from matcher.core.visibility import left_by
 from protocol.order import AnswerMeans, OrderStep
-from protocol.words import DISPATCHABLE_TO_PRIORITY, Status
+from protocol.words import Status
 
 RULE: Final = "rule:own-initiative"
 
@@ -25,7 +26,7 @@ def own_incident(board: Board, unit: Unit) -> Incident | None:
 
 
 def may_leave(board: Board, unit: Unit, incident: Incident) -> bool:
-    least = DISPATCHABLE_TO_PRIORITY[Status(unit.status)]
+    least = board.book.codes.dispatchable_to(Status(unit.status))
     return (
         own_incident(board, unit) is not None and least is not None and incident.priority <= least
     )
@@ -41,7 +42,7 @@ def leave(draft: Draft, unit: Unit, number: str) -> None:
     draft.emit(ev.RuleStopped(now_ms, own.incident, True, RULE))
     pending = IncidentState.PENDING.value
     draft.emit(ev.IncidentMoved(now_ms, own.incident, pending, RULE, None))
-    draft.emit(ev.IncidentWaits(now_ms, own.incident, f"left by {unit.unit}"))
+    draft.emit(ev.IncidentWaits(now_ms, own.incident, left_by(unit.unit)))
     draft.alert(
         "self_initiated_left", own.incident,
         f"{own.number}: {unit.unit} left it for {number}; close it, or send another",

@@ -26,14 +26,10 @@ def send(asked: Asked, request: rq.SendMessage) -> Reply:
         raise NotDone("not_logged_on", "no terminal is logged on there; call by radio")
     message, text = draft.new_id("message"), _marked(asked, request, reached)
     draft.emit(
-        ev.MessageSent(
-            draft.now_ms, message, request.incident, tuple(reached), asked.person, text
-        )
+        ev.MessageSent(draft.now_ms, message, request.incident, tuple(reached), asked.person, text)
     )
     expires_ms = draft.now_ms + LIFE_MS
-    body = dispatch.Message(
-        message, request.incident, asked.person, text, draft.now_ms, expires_ms
-    )
+    body = dispatch.Message(message, request.incident, asked.person, text, draft.now_ms, expires_ms)
     for unit in reached:
         draft.send_to_unit(unit, body, expires_ms)
     reply: Reply = {"message": message}

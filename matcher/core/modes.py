@@ -12,14 +12,18 @@ UNTOUCHED_MS: Final = 30_000  # a recommendation nobody touched is told once mor
 
 
 def mode_of(board: Board, priority: int) -> tuple[str, int]:
-    """(mode, veto_s) at a priority: a supervisor's word, else the settings'; no SOS waits."""
+    """(mode, veto_s) at a priority: a supervisor's word, else the settings'; no SOS waits.
+
+    Settings that say `by_priority` leave it to the codebook.
+    """
     if priority == 0:
         return AUTO, VETO_S_DEFAULT
     found = board.modes.get(priority)
     if found is not None:
         return found
     if board.mode == BY_PRIORITY:
-        return (AUTO if priority <= 1 else RECOMMEND), VETO_S_DEFAULT
+        known = board.book.codes.priority(priority)
+        return known.mode, known.veto_s
     return board.mode, VETO_S_DEFAULT
 
 

@@ -8,12 +8,11 @@ from matcher.core import events as ev
 from matcher.core import modes, preempt
 from matcher.core.alone import tell_to_wait
 from matcher.core.assign import (
-    ANSWER_S,
-    OFFER_LIFE_MS,
-    SILENCE_RELEASES_FROM,
+    SLOTS_MAX,
     Ranking,
     fitting,
     missing_capabilities,
+    missing_officers,
     open_slot,
     rank,
 )
@@ -58,7 +57,9 @@ def fill(draft: Draft, incident: Incident, estimates: Estimates | None) -> None:
         made.append(decide_order(draft, incident, best.unit, slot, ranking, RULE_NEAREST, rule))
         ranking = rank(draft.board, incident, estimates)
     else:
-        if incident.waits is not None:
+        if _is_short(draft, incident):
+            _wait(draft, incident, ranking)
+        elif incident.waits is not None:
             draft.emit(ev.IncidentWaits(draft.now_ms, incident.incident, None))
     told = tell_to_wait(draft, incident)
     for order in made:  # after all are known: each is told who else goes
@@ -116,16 +117,24 @@ def decide_order(
     draft.emit(
         ev.OrderIssued(
             now_ms, order_id, incident.incident, unit, kind.value, slot, board.units[unit].logon,
-            now_ms + OFFER_LIFE_MS[incident.priority], ANSWER_S[incident.priority], issuer, eta_ms,
-            by_radio,
+            now_ms + board.book.offer_life_ms(incident.priority),
+            board.book.answer_s(incident.priority), issuer, eta_ms, by_radio,
         )
     )  # fmt: skip
     return order_id
 
 
+def _is_short(draft: Draft, incident: Incident) -> bool:
+    return bool(
+        missing_officers(draft.board, incident) or missing_capabilities(draft.board, incident)
+    )
+
+
 def _wait(draft: Draft, incident: Incident, ranking: Ranking) -> None:
     wanted = missing_capabilities(draft.board, incident)
-    if ranking.candidates and wanted:
+    if open_slot(draft.board, incident) is None:
+        reason = f"all {SLOTS_MAX} places are taken"
+    elif ranking.candidates and wanted:
         reason = f"no unit with {', '.join(wanted)}"
     else:
         reason = "no unit can be sent" if ranking.left_out else "no unit has a position"
@@ -203,9 +212,9 @@ def _give_place(draft: Draft, order: Order, by: str, means: AnswerMeans, at_ms: 
     if holder is None:
         draft.step(order, OrderStep.CONFIRM, "rule:confirm", AnswerMeans.AUTOMATIC)
         draft.send_confirm(order, ConfirmState.HELD)
-        if order.priority >= SILENCE_RELEASES_FROM:
+        if draft.board.book.silence_releases(order.priority):
             _withdraw_others(draft, order)
-    elif order.priority < SILENCE_RELEASES_FROM:
+    elif not draft.board.book.silence_releases(order.priority):
         draft.step(order, OrderStep.CONFIRM, "rule:attach", AnswerMeans.AUTOMATIC, attached=True)
         draft.send_confirm(order, ConfirmState.ATTACHED, holder.unit)
     else:

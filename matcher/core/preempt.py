@@ -38,6 +38,6 @@ def propose(draft: Draft, incident: Incident, estimates: Estimates | None) -> No
         "preempt_proposed", f"{incident.incident}-{unit_id}",
         f"{incident.number} (priority {incident.priority}): {unit_id} could be there in"
         f" {eta_ms // 1000} s; it is {order.state} to {lesser.number} (priority {order.priority});"
-        f" reassign {incident.incident} {unit_id} --reason preempt",
+        f" reassign {incident.incident} {unit_id} --reason more_urgent",
         unit=unit_id, incident=incident.incident, order=order.order,
     )  # fmt: skip

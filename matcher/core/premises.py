@@ -16,6 +16,7 @@ from matcher.core.board import Incident
 from matcher.core.draft import Draft
 from matcher.core.places import apart_m, place_from
 from matcher.core.premise_lines import NEAR_M, notes_at
+from matcher.core.visibility import is_hidden
 from protocol import request as rq
 
 DAY_MS: Final = 86_400_000
@@ -54,6 +55,7 @@ def note_repeated(draft: Draft, new: Incident) -> None:
         one
         for one in newest
         if one.joined_into is None
+        and not is_hidden(board, one)
         and new.reported_ms - one.reported_ms <= WITHIN_MS
         and apart_m(one.place, new.place) <= NEAR_M
     ]

@@ -13,6 +13,7 @@ from matcher.core import (
     requests_orders,
 )
 from matcher.core.asked import Asked, Handlers, NotDone
+from matcher.core.codes import check_known
 from matcher.core.commands import Estimates, ManagerRequest
 from matcher.core.draft import Draft
 from protocol import request as rq
@@ -31,6 +32,7 @@ def on_request(draft: Draft, command: ManagerRequest, estimates: dict[str, Estim
     request = rq.decode_request(command.payload)
     asked = Asked.of(draft, request, command, estimates)
     try:
+        check_known(draft.board, request)
         reply = HANDLERS[type(request)](asked, request)
     except NotDone as refusal:
         reply = {"outcome": "refused", "reason": refusal.reason, "detail": refusal.detail}

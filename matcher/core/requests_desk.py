@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.core import events as ev
-from matcher.core import joins, messages, premises, sos_desk
+from matcher.core import joins, messages, plans, premises, sos_desk
 from matcher.core.asked import Asked, Handlers, NotDone, Reply, at_revision
 from matcher.core.board import Unit
 from matcher.core.events import NO_ENTRY
@@ -32,6 +32,8 @@ def update(asked: Asked, request: rq.Update) -> Reply:
             request.priority, place, request.hazards, request.notes,
         )
     )  # fmt: skip
+    if request.kind is not None or request.priority is not None:
+        plans.follow(draft, incident, asked.person)
     revise_all(draft, incident, revision_class)
     fill(draft, incident, asked.estimate(incident))
     return at_revision(incident)

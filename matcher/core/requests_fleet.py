@@ -10,6 +10,7 @@ from matcher.core.asked import Asked, Handlers, NotDone, Reply
 from matcher.core.events import NO_ENTRY
 from matcher.core.places import place_from
 from matcher.core.requests_incident import stop_rule
+from matcher.core.visibility import OPEN, may_read
 from protocol import request as rq
 from protocol.words import Status
 
@@ -42,8 +43,9 @@ def set_status(asked: Asked, request: rq.SetStatus) -> Reply:
 
 
 def acknowledge(asked: Asked, request: rq.Acknowledge) -> Reply:
-    alert = asked.draft.board.alerts.get(request.alert)
-    if alert is None:
+    board = asked.draft.board
+    alert = board.alerts.get(request.alert)
+    if alert is None or not may_read(board, alert, asked.roles):
         raise NotDone("unknown_alert", f"no alert {request.alert}")
     asked.draft.emit(ev.AlertAcknowledged(asked.draft.now_ms, request.alert, asked.person))
     sos_desk.on_acknowledged(asked.draft, alert, asked.person)
@@ -60,9 +62,22 @@ def set_mode(asked: Asked, request: rq.SetMode) -> Reply:
     return {}
 
 
+def set_visibility(asked: Asked, request: rq.SetVisibility) -> Reply:
+    """Holds over restarts until the settings say something new; orders in hand go on."""
+    unit = asked.unit(request.unit)
+    group = request.group or unit.group
+    if request.visibility != OPEN and not group:
+        raise NotDone("group_needed", f"{unit.unit} has no group: say whose it is with --group")
+    asked.draft.emit(
+        ev.VisibilitySet(asked.draft.now_ms, unit.unit, request.visibility, group, asked.person)
+    )
+    return {"unit": unit.unit}
+
+
 HANDLERS: Final[Handlers] = {
     rq.Hold: hold,
     rq.SetStatus: set_status,
     rq.Acknowledge: acknowledge,
     rq.SetMode: set_mode,
+    rq.SetVisibility: set_visibility,
 }

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
 from matcher.core import events as ev
-from matcher.core import exercise, sos_desk
+from matcher.core import plans, sos_desk
 from matcher.core.asked import Asked, Handlers, NotDone, Reply, at_revision
 from matcher.core.assign import SLOTS_MAX
 from matcher.core.board import Incident, IncidentState
-from matcher.core.draft import Draft
 from matcher.core.joins import propose
+from matcher.core.numbers import next_numbers
 from matcher.core.offers import close_all, fill
 from matcher.core.places import place_from
 from matcher.core.premises import note_repeated
@@ -19,39 +18,48 @@ from protocol import request as rq
 from protocol.order import AnswerMeans
 
 DAY_MS: Final = 86_400_000
+REFERRED: Final = "referred"
 NEW: Final = "new"  # stands for the incident being reported, in the estimates
 
 
 def report(asked: Asked, request: rq.Report) -> Reply:
-    draft, plan = asked.draft, request.plan
+    draft, board = asked.draft, asked.draft.board
+    priority = plans.priority_of(board, request.kind, request.priority)
+    plan = plans.plan_of(board, request.kind, priority, request.plan)
+    numbers = next_numbers(board, draft.now_ms, is_exercise=request.exercise)
     incident_id = draft.new_id("incident")
     reported_ms = draft.now_ms
     if request.at_ms is not None:
         reported_ms = min(draft.now_ms, max(request.at_ms, draft.now_ms - DAY_MS))
     draft.emit(
         ev.IncidentOpened(
-            reported_ms, incident_id,
-            exercise.number(short_number(draft), exercise=request.exercise),
-            request.kind, request.priority,
+            reported_ms, incident_id, numbers.radio, request.kind, priority,
             place_from(request.place),
             plan.units, plan.officers, request.hazards, request.notes, request.channel,
-            asked.person, plan.capabilities, plan.alert, request.exercise,
+            asked.person, plan.capabilities, plan.alert, request.exercise, numbers.whole,
+            numbers.day, numbers.serial, plan.staging_m, request.plan is None,
         )
     )  # fmt: skip
-    incident = draft.board.incidents[incident_id]
+    incident = board.incidents[incident_id]
+    kind = board.book.codes.kind(request.kind)
+    is_ours = kind is None or kind.dispatched or request.plan is not None or request.by_radio
+    if kind is not None and not is_ours:
+        return _referred(asked, incident, kind.refer)
     if request.by_radio:
         draft.emit(ev.RuleStopped(draft.now_ms, incident_id, True, asked.person))
     fill(draft, incident, asked.estimates.get(NEW))
     propose(draft, incident)
     note_repeated(draft, incident)
-    return at_revision(incident)
+    return at_revision(incident) | {"detail": plans.never_filled(board, incident)}
 
 
-def short_number(draft: Draft) -> str:
-    """Short daily number for the radio: day of month and a serial of that day."""
-    board, day = draft.board, draft.now_ms // DAY_MS
-    serial = board.day_reports + 1 if day == board.day else 1
-    return f"{datetime.fromtimestamp(draft.now_ms // 1000, UTC).day:02d}-{serial:03d}"
+def _referred(asked: Asked, incident: Incident, services: tuple[str, ...]) -> Reply:
+    """Others take it; named, counted, and reopened where it is the police's after all."""
+    draft = asked.draft
+    draft.emit(ev.CallReferred(draft.now_ms, incident.incident, services, asked.person))
+    state = IncidentState.CANCELLED.value
+    draft.emit(ev.IncidentMoved(draft.now_ms, incident.incident, state, asked.person, REFERRED))
+    return at_revision(incident) | {"referred": services}
 
 
 def add(asked: Asked, request: rq.Add) -> Reply:

@@ -11,6 +11,7 @@ from matcher.core.board import Incident, Order, Unit
 from matcher.core.leaving import own_incident
 from matcher.core.offers import RULE_PERSON, accept, close, fill, issue, settle
 from matcher.core.requests_drills import check_not_mixed
+from matcher.core.visibility import may_see
 from protocol import request as rq
 from protocol.order import (
     OFFERED,
@@ -79,7 +80,8 @@ def reassign(asked: Asked, request: rq.Reassign) -> Reply:
 def release(asked: Asked, request: rq.ReleaseUnit) -> Reply:
     incident = asked.incident(request.incident)
     for order in asked.draft.board.orders_of(incident):
-        if order.unit == request.unit and order.is_open:
+        known = may_see(asked.draft.board.units[order.unit], asked.roles)
+        if order.unit == request.unit and order.is_open and known:
             close(
                 asked.draft, order, OrderStep.CANCEL, "stand_down", asked.person,
                 means=AnswerMeans.BY_DESK,

@@ -9,28 +9,19 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.core import events as ev
-from matcher.core import exercise
-from matcher.core.assign import OFFER_LIFE_MS
 from matcher.core.board import Unit
+from matcher.core.codes import own_kind
 from matcher.core.draft import Draft
 from matcher.core.events import NO_ENTRY
 from matcher.core.leaving import own_incident
+from matcher.core.numbers import next_numbers
 from matcher.core.offers import settle
-from matcher.core.requests_incident import short_number
 from protocol import entry as entries
 from protocol.dispatch import Place
 from protocol.order import AnswerMeans, OrderKind, OrderStep
 from protocol.words import Status
 
 PRIORITY: Final = 3
-KIND: Final = "self_initiated"
-# kinds that a crew begins by itself, until the codebook in force says which reasons are kinds
-KINDS: Final = frozenset(
-    {
-        "traffic_stop", "suspicious_person", "suspicious_vehicle", "suspicious_item", "patrol",
-        "traffic_accident", "stranded_motorist", "road_obstruction", "fight", "theft", "other",
-    }
-)  # fmt: skip
 POSITION_MS_MAX: Final = 300_000  # an older one says too little about where it stands
 RULE: Final = "self-initiated"
 _ENDS: Final = frozenset({Status.AVAILABLE, Status.OUT_OF_SERVICE, Status.OFF_DUTY})
@@ -43,9 +34,8 @@ def on_status(
     if body.status in _ENDS and own is not None:
         _end(draft, unit, body.reason)
     elif body.status == Status.BUSY and unit.order is None:
-        kind = KIND if body.reason is None else body.reason
-        known = kind == KIND or kind in KINDS
-        if known and here is not None and here.age_ms <= POSITION_MS_MAX:
+        kind = own_kind(draft.board, body.reason)
+        if kind is not None and here is not None and here.age_ms <= POSITION_MS_MAX:
             _begin(draft, unit, kind, here)
 
 
@@ -54,11 +44,12 @@ def _begin(draft: Draft, unit: Unit, kind: str, here: entries.Here) -> None:
     accuracy_m = None if here.accuracy_dm is None else here.accuracy_dm // 10
     place = Place(here.lat_e7, here.lon_e7, "wgs84", "terminal", accuracy_m, "")
     incident_id = draft.new_id("incident")
-    number = exercise.number(short_number(draft), exercise=unit.exercise)
+    numbers = next_numbers(draft.board, now_ms, is_exercise=unit.exercise)
     draft.emit(
         ev.IncidentOpened(
-            now_ms, incident_id, number, kind, PRIORITY, place, 1, 0, (), "", "terminal", by,
-            exercise=unit.exercise,
+            now_ms, incident_id, numbers.radio, kind, PRIORITY, place, 1, 0, (), "", "terminal", by,
+            exercise=unit.exercise, long_number=numbers.whole, serial_day=numbers.day,
+            serial=numbers.serial,
         )
     )  # fmt: skip
     draft.emit(ev.SelfInitiated(now_ms, incident_id, unit.unit))
@@ -67,7 +58,7 @@ def _begin(draft: Draft, unit: Unit, kind: str, here: entries.Here) -> None:
     draft.emit(
         ev.OrderIssued(
             now_ms, order_id, incident_id, unit.unit, OrderKind.ASSIGN.value, 1, unit.logon,
-            now_ms + OFFER_LIFE_MS[PRIORITY], 0, by, 0, by_radio=True,
+            now_ms + draft.board.book.offer_life_ms(PRIORITY), 0, by, 0, by_radio=True,
         )
     )  # fmt: skip
     order = draft.board.orders[order_id]

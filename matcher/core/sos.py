@@ -15,9 +15,11 @@ from matcher.core.commands import Estimates
 from matcher.core.draft import Draft
 from matcher.core.events import NO_ENTRY
 from matcher.core.leaving import own_incident
+from matcher.core.numbers import next_numbers
 from matcher.core.offers import fill
 from matcher.core.places import apart_m
-from matcher.core.requests_incident import NEW, short_number
+from matcher.core.plans import plan_of_book
+from matcher.core.requests_incident import NEW
 from matcher.core.sos_call import Call, is_test, open_ones, same
 from matcher.core.sos_desk import NO_PLACE_RULE
 from matcher.core.updates import revise_all
@@ -27,7 +29,6 @@ from protocol.words import Status
 
 KIND: Final = "sos"
 PRIORITY: Final = 0
-PLAN: Final = (2, 2)  # units, officers
 MOVED_M: Final = 100
 FALSE_ALARM: Final = "false_alarm"
 _SAYS_FALSE_ALARM: Final = "crew says false alarm; go on until told 民警称误报,未经确认请继续"
@@ -52,6 +53,7 @@ def _test(draft: Draft, call: Call) -> None:
     draft.alert(
         "sos_test", f"{call.device}-{permit.permitted_ms}-{len(permit.sources)}",
         f"{call.device} ({call.unit or 'no unit'}): it works; permitted by {permit.by}",
+        unit=call.unit,
     )  # fmt: skip
 
 
@@ -59,11 +61,14 @@ def _open(draft: Draft, call: Call, estimates: dict[str, Estimates]) -> None:
     board, now_ms = draft.board, draft.now_ms
     incident_id, who = draft.new_id("incident"), call.unit or call.device
     place = call.place or _UNKNOWN
-    said = f"SOS {_named(board, call)}"
+    said, numbers = f"SOS {_named(board, call)}", next_numbers(board, now_ms)
+    plan = plan_of_book(board, KIND, PRIORITY)
     draft.emit(
         ev.IncidentOpened(
-            now_ms, incident_id, short_number(draft), KIND, PRIORITY, place, *PLAN, (), said,
-            "terminal", who,
+            now_ms, incident_id, numbers.radio, KIND, PRIORITY, place, plan.units,
+            plan.officers, (), said, "terminal", who, plan.capabilities, plan.alert,
+            long_number=numbers.whole, serial_day=numbers.day, serial=numbers.serial,
+            staging_m=plan.staging_m,
         )
     )  # fmt: skip
     draft.emit(ev.SosRaised(now_ms, incident_id, call.source, call.device, call.unit, call.silent))

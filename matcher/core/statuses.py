@@ -5,6 +5,7 @@ from __future__ import annotations
 from matcher.core import events as ev
 from matcher.core import self_initiated, sos
 from matcher.core.board import Terminal
+from matcher.core.codes import status_reason
 from matcher.core.commands import Estimates
 from matcher.core.draft import Draft
 from matcher.core.events import EntryOrder
@@ -32,7 +33,7 @@ def _status_set(
 ) -> ev.UnitStatusSet:
     return ev.UnitStatusSet(
         draft.now_ms, unit, body.status, f"terminal:{terminal.device}", terminal.enrolment, order,
-        body.reason,
+        status_reason(draft, body.reason, unit),
     )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 from matcher.core import events as ev
-from matcher.core.assign import OFFER_LIFE_MS
 from matcher.core.board import Board, Incident, Order
 from matcher.core.draft import Draft
 from protocol.dispatch import Revision
@@ -28,7 +27,7 @@ def revise_all(draft: Draft, incident: Incident, revision_class: Revision) -> No
 def revise(draft: Draft, order: Order, revision_class: Revision) -> None:
     """The next revision of an order, to every terminal of its unit."""
     must_read = revision_class is Revision.SAFETY and order.binds
-    life_ms = OFFER_LIFE_MS[order.priority] if order.state in HELD else 0
+    life_ms = draft.board.book.offer_life_ms(order.priority) if order.state in HELD else 0
     draft.emit(
         ev.OrderRevised(
             draft.now_ms, order.order, order.revision + 1, int(revision_class),

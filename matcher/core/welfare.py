@@ -15,14 +15,10 @@ from protocol import entry as entries
 from protocol.order import AnswerMeans, OrderState
 from protocol.words import Status
 
-CHECK_MS: Final = 600_000
-DANGER_CHECK_MS: Final = 300_000  # a weapon, or one officer
 ANSWER_MS: Final = 60_000
 LIFE_MS: Final = 600_000
 RULE: Final = "rule:welfare"
 ALERT: Final = "welfare_check"
-# until a codebook says which hazards are weapons
-WEAPONS: Final = frozenset({"knife", "gun", "blunt_weapon", "explosive", "petrol", "vehicle"})
 CALM: Final = frozenset({"read", "received", "yes", "all_safe", "under_control"})
 TEXT: Final = (
     "安全确认:是否平安?触屏任意操作即可答复。 Welfare check: are you all right? Any touch answers."
@@ -53,8 +49,11 @@ def _due_ms(board: Board, unit: Unit) -> int | None:
 
 
 def _limit_ms(board: Board, unit: Unit, order: Order) -> int:
-    is_danger = WEAPONS.intersection(board.incidents[order.incident].hazards)
-    return DANGER_CHECK_MS if is_danger or unit.officers_now == 1 else CHECK_MS
+    """As the codebook says for what it is; one officer alone as where there is a weapon."""
+    incident, codes = board.incidents[order.incident], board.book.codes
+    if unit.officers_now == 1:
+        return codes.welfare.weapon_check_s * 1000
+    return codes.welfare_s(incident.kind, incident.hazards) * 1000
 
 
 def heard(draft: Draft, unit_id: str | None, body: entries.Body) -> None:

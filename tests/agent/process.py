@@ -126,8 +126,16 @@ class AgentProcess:
 
     def kill(self) -> None:
         assert self._process is not None
-        self._process.kill()
+        self._signal(signal.SIGKILL)
         self._process.wait(10)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the agent itself: a tracer that is killed leaves it running."""
+        pid = self.pid
+        if self.under:
+            found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            pid = int(found[0]) if found else pid
+        os.kill(pid, number)
 
     def stop(self) -> int:
         for crew in self._crews:
@@ -135,7 +143,7 @@ class AgentProcess:
         if self._process is None:
             return 0
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            self._signal(signal.SIGTERM)
         return self._process.wait(10)
 
 

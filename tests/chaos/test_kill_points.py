@@ -116,7 +116,8 @@ def test_a1_agents_die_at_every_point(seed: int, long_run: bool) -> None:
 
 def hurry(scene: Scene) -> None:
     """Calls one after the other, so that every point is met soon."""
-    scene.caller.gap_s, scene.open_max = (0.05, 0.2), len(UNITS)
+    scene.caller.gap_s, scene.caller.at_once = (0.1, 0.3), 6
+    scene.open_max = len(UNITS)
 
 
 def ends(scene: Scene) -> None:

@@ -29,7 +29,7 @@ LINKS, PROCESSES = 1000, 4
 BACK_S = 60.0
 AWAY_S = 2.0
 HANDSHAKE_EVERY_S = 5.0
-_CLOCK_S = 0.3  # between a handshake's start and the word "connected"
+_LATE_S = 2.5  # between a handshake's start and the word "connected", on two busy cores
 
 
 class Crowd:
@@ -76,7 +76,7 @@ def storm(tmp_path: Path) -> Iterator[tuple[Broker, Crowd]]:
         identity = pki.client(f"c{number}")
         identity.cert_file.rename(tmp_path / f"c{number}.pem")
         identity.key_file.rename(tmp_path / f"c{number}.key")
-    with Broker(tmp_path / "broker", pki, options=["log_type none"]) as broker:
+    with Broker(tmp_path / "broker", pki) as broker:
         crowd = Crowd(tmp_path, broker.port)
         yield broker, crowd
         crowd.stop()
@@ -111,4 +111,4 @@ def _keeps_handshakes_apart(crowd: Crowd) -> None:
         if one["event"] == "connected":
             times.setdefault(int(one["link"]), []).append(float(one["at_s"]))
     shortest_s = min(later - sooner for of in times.values() for sooner, later in pairwise(of))
-    assert shortest_s >= HANDSHAKE_EVERY_S - _CLOCK_S - 2.0, f"{shortest_s:.1f} s apart"
+    assert shortest_s >= HANDSHAKE_EVERY_S - _LATE_S, f"{shortest_s:.1f} s apart"

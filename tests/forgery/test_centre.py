@@ -136,6 +136,7 @@ def forged_requests(recording: Recording) -> Iterator[Message]:
         "note": {"remove": "p-1-1"},
         "sos-test": {"terminal": "t-611"},
         "exercise": {"unit": "611", "on": True},
+        "visibility": {"unit": "611", "visibility": "covert", "group": "drugs"},
     }
     for verb in rq.VERBS:
         for manager in (DESK, CLERK):

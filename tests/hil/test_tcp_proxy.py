@@ -298,3 +298,32 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
         port = taken.getsockname()[1]
         with Emulator("proxy", "--target", "127.0.0.1:1", "--listen", str(port)) as emulator:
             assert emulator.wait() == 1
+
+
+def test_a_fault_after_so_many_bytes_meets_the_byte() -> None:
+    async def work() -> None:
+        async with bench() as b:
+            (_, writes), (reads, _) = await b.connect()
+            b.proxy.after_bytes(7, lambda: b.proxy.stall(down=False))
+            writes.write(b"0123456789")
+            assert await reads.readexactly(7) == b"0123456"
+            assert await is_silent(reads)
+            b.proxy.heal()
+            assert await reads.readexactly(3) == b"789"
+
+    run(work())
+
+
+def test_another_host_takes_the_address() -> None:
+    async def work() -> None:
+        async with bench() as b, bench() as other:
+            (_, stays), (reads, _) = await b.connect()
+            b.proxy.retarget(other.target.port)
+            stays.write(b"old")
+            assert await reads.readexactly(3) == b"old"
+            known = len(b.target.pairs)
+            b.clients.append(await asyncio.open_connection("127.0.0.1", b.proxy.port))
+            await until(lambda: len(other.target.pairs) == 1)
+            assert len(b.target.pairs) == known
+
+    run(work())

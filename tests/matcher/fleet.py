@@ -47,6 +47,7 @@ class FleetUnderTest:
     more_terminals: dict[str, str] = field(default_factory=dict)  # terminal -> unit, by hand
     places: dict[str, entries.Here] = field(default_factory=dict)  # terminal -> where it is
     requests: int = 0
+    roles: tuple[str, ...] = ()  # of the person who asks
 
     def __post_init__(self) -> None:
         units = tuple(
@@ -96,30 +97,36 @@ class FleetUnderTest:
                 }
             )
         )
-        self.do(ManagerRequest(self.now_ms, DESK, "d01", "person 7", payload, ()))
+        self.do(ManagerRequest(self.now_ms, DESK, "d01", "person 7", payload, (), self.roles))
         done = self.board.requests[DESK, f"request-{self.requests}"]
         return rq.decode_reply(done.reply)
 
     def report(
-        self, priority: int = 1, units: int = 1, officers: int = 1, exercise: bool = False,
+        self, priority: int = 1, units: int = 1, officers: int = 1, exercise: int = False,
         **plan: object,
     ) -> Incident:  # fmt: skip
         reply = self.request(
             {
-                "verb": "report", "kind": "theft", "priority": priority, "exercise": exercise,
+                "verb": "report", "kind": "theft", "priority": priority, "exercise": bool(exercise),
                 "place": {"lat": 24.513, "lon": 117.647},
-                "plan": {"units": units, "officers": officers, **plan},
+                "plan": {
+                    "units": units, "officers": officers, "capabilities": (), "alert": False,
+                    **plan,
+                },
             }
         )  # fmt: skip
         assert reply.incident is not None
         return self.board.incidents[reply.incident]
 
-    def entry(
-        self, unit: str, body: entries.Body, *, said_ms: int | None = None, trust: int = 3
+    def entry(self, unit: str, body: entries.Body) -> list[ev.Event]:
+        return self.entry_dated(unit, body, self.now_ms)
+
+    def entry_dated(
+        self, unit: str, body: entries.Body, said_ms: int, trust: int = 3
     ) -> list[ev.Event]:
-        """`said_ms`: the terminal's time, where it is not now."""
+        """`said_ms`: the terminal's time, believed as far as `trust` says."""
         n = self.entry_n[unit] = self.entry_n.get(unit, 0) + 1
-        data = entries.encode(entries.Entry(said_ms or self.now_ms, trust, 1, 1000 * n, 1, body))
+        data = entries.encode(entries.Entry(said_ms, trust, 1, 1000 * n, 1, body))
         return self.do(EntryCame(self.now_ms, enrolment_of(unit), f"t-{unit}", n, data, ()))
 
     def deliver(self, unit: str) -> None:

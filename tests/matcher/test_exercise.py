@@ -26,7 +26,14 @@ def play(fleet: FleetUnderTest, *units: str) -> None:
 def reported(fleet: FleetUnderTest, *, exercise: bool, **more: object) -> str:
     place = {"lat": 24.513, "lon": 117.647}
     reply = fleet.request(
-        {"verb": "report", "kind": "theft", "priority": 1, "place": place, "exercise": exercise}
+        {
+            "verb": "report",
+            "kind": "theft",
+            "priority": 1,
+            "place": place,
+            "exercise": exercise,
+            "plan": {"units": 1, "alert": False},
+        }
         | more
     )
     return str(reply.incident)
@@ -88,7 +95,7 @@ def test_every_text_says_so_first() -> None:
     assert said.text == "EXERCISE 演练 gate 3"
     fleet.wait(6)
     (alert,) = [a for a in fleet.board.alerts.values() if a.kind == "call_by_radio"]
-    shown = json.loads(views.alert(alert, 0))
+    shown = json.loads(views.alert(alert, 0, fleet.board.book.codes))
     assert shown["text"].startswith("EXERCISE 演练 ")
     assert shown["text_zh"].startswith("EXERCISE 演练 ")
     state = json.loads(views.incident(fleet.board, played))

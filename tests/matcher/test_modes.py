@@ -68,11 +68,11 @@ def test_an_override_is_never_blocked_and_keeps_its_reason() -> None:
     fleet = FleetUnderTest(UNITS, mode="auto")
     incident = fleet.report(priority=2)
     reply = fleet.request(
-        {"verb": "assign", "incident": incident.incident, "unit": "d", "reason": "knows_the_house"}
+        {"verb": "assign", "incident": incident.incident, "unit": "d", "reason": "local_knowledge"}
     )
     assert reply.outcome == "done"
     decided = [e for e in fleet.events if type(e).__name__ == "Decided"][-1]
-    assert (decided.rule, decided.reason) == ("chosen-by-person", "knows_the_house")  # type: ignore[union-attr]
+    assert (decided.rule, decided.reason) == ("chosen-by-person", "local_knowledge")  # type: ignore[union-attr]
 
 
 def test_a_person_sends_one_of_two_and_the_rest_is_recommended_anew() -> None:

@@ -41,15 +41,15 @@ def test_reassign_tells_the_crew_why_and_fills_the_place_it_left() -> None:
     urgent = fleet.report(priority=1, units=2)
     assert [o.unit for o in fleet.orders(urgent)] == ["b", "c"]
     fleet.request(
-        {"verb": "release", "incident": urgent.incident, "unit": "b", "reason": "breakdown"}
+        {"verb": "release", "incident": urgent.incident, "unit": "b", "reason": "vehicle_fault"}
     )
     reply = fleet.request(
-        {"verb": "reassign", "incident": urgent.incident, "unit": "a", "reason": "preempt"}
+        {"verb": "reassign", "incident": urgent.incident, "unit": "a", "reason": "more_urgent"}
     )
     assert reply.outcome == "done", reply
     assert held.state == OrderState.SUPERSEDED
     (cancel,) = [b for b in fleet.bodies_for("a") if isinstance(b, Cancel)]
-    assert cancel.reason == "preempt"
+    assert cancel.reason == "more_urgent"
     assert [o.unit for o in fleet.orders(urgent) if o.is_open] == ["c", "a"]
     assert [o.unit for o in fleet.orders(minor) if o.is_open] == ["b"]
 

@@ -222,6 +222,8 @@ def test_unacknowledged_all_desks_after_10_s_and_the_near_after_20_s() -> None:
 def test_acknowledged_by_a_person_it_is_not_told_further_and_the_crew_knows() -> None:
     fleet = FleetUnderTest(UNITS)
     press(fleet)
+    for unit in ("b", "c"):
+        held(fleet, unit, call(fleet))
     fleet.wait(11)
     acknowledge(fleet)
     sos = fleet.board.sos[call(fleet).incident]
@@ -369,7 +371,7 @@ def test_what_may_have_been_pressed_before_the_permit_is_real(before_ms: int, tr
     fleet = FleetUnderTest(UNITS)
     permit(fleet)
     body = entries.DeviceEvent("body-1", "recorder", 9, 1, "sos", None, (), HERE, None)
-    fleet.entry("a", body, said_ms=fleet.now_ms - before_ms, trust=trust)
+    fleet.entry_dated("a", body, fleet.now_ms - before_ms, trust)
     assert len(calls(fleet)) == 1
 
 

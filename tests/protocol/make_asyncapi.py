@@ -9,6 +9,7 @@ AsyncAPI's schema object extends).
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +34,7 @@ PARAMETERS: Final = {
     "unit": "A unit's call sign.",
     "incident": "An incident's id.",
     "alert": "Kind of the alert.",
+    "group": "A group of people; role group-NAME belongs to it.",
     "list": "Name of the broker's access list: a digest of its text.",
 }
 
@@ -77,6 +79,16 @@ CHANNELS: Final = (
             "An incident, retained; once it is closed its last state stays for ten minutes.",
             "send", 1, True, JSON, ("IncidentState",)),
     Channel("alert", topics.alert("{fleet}", "{alert}"), "Repeated until acknowledged.",
+            "send", 1, False, JSON, ("Alert",)),
+    Channel("group-unit", topics.group_unit("{fleet}", "{group}", "{unit}"),
+            "As unit, for one that is not open to all; retained only where it is restricted, a "
+            "covert one is said again each 10 s.",
+            "send", 0, True, JSON, ("UnitFeature",)),
+    Channel("group-incident", topics.group_incident("{fleet}", "{group}", "{incident}"),
+            "As incident, with the group's units on it; not retained where one of them is covert.",
+            "send", 1, True, JSON, ("IncidentState",)),
+    Channel("group-alert", topics.group_alert("{fleet}", "{group}", "{alert}"),
+            "Alerts about the group's units, and about incidents that they alone are on.",
             "send", 1, False, JSON, ("Alert",)),
     Channel("statistics", topics.statistics("{fleet}"), "Figures of the fleet.",
             "send", 0, True, JSON, ("Statistics",)),
@@ -143,7 +155,7 @@ def messages(channel: Channel) -> Json:
 def document() -> Json:
     channels, operations = {}, {}
     for one in CHANNELS:
-        names = [name for name in PARAMETERS if "{" + name + "}" in one.address]
+        names = re.findall(r"\{([a-z]+)\}", one.address)
         channels[one.name] = {
             "address": one.address,
             "description": one.what,

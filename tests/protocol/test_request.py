@@ -39,6 +39,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "note": {"remove": "p-1-1"},
     "sos-test": {"terminal": "car-7", "minutes": 5},
     "exercise": {"unit": "621", "on": True},
+    "visibility": {"unit": "621", "visibility": "covert", "group": "drugs"},
 }
 
 
@@ -105,9 +106,10 @@ def test_the_id_of_a_request_that_is_wrong_otherwise() -> None:
 
 
 ROLES = ("intake", "dispatcher", "supervisor", "officer", "technician")
+_SUPERVISORS = ("mode", "exercise", "sos-test", "visibility")
 ALLOWED = {(verb, role) for verb in VERBS for role in ("dispatcher", "supervisor")}
 ALLOWED |= {("report", "intake")}
-ALLOWED -= {(verb, "dispatcher") for verb in ("mode", "exercise", "sos-test")}
+ALLOWED -= {(verb, "dispatcher") for verb in _SUPERVISORS}
 ALLOWED |= {("sos-test", "technician")}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from protocol import names, topics
 from protocol.refusal import Reason, Refused
-from protocol.topics import RequestTopic, TerminalLane, TerminalTopic
+from protocol.topics import OwnedTopic, RequestTopic, TerminalLane, TerminalTopic
 
 LANES: tuple[TerminalLane, ...] = ("position", "logbook", "link", "order")
 name = st.from_regex(r"[a-z0-9-]{1,31}", fullmatch=True)
@@ -49,8 +49,30 @@ def test_the_table_of_topics() -> None:
     assert topics.all_requests("zz") == "outrider/v1/fleet/zz/request/+/+"
     assert topics.owned_by_matcher("zz") == (
         "outrider/v1/fleet/zz/unit/+", "outrider/v1/fleet/zz/incident/+",
-        "outrider/v1/fleet/zz/statistics",
+        "outrider/v1/fleet/zz/statistics", "outrider/v1/fleet/zz/group/+/unit/+",
+        "outrider/v1/fleet/zz/group/+/incident/+",
     )  # fmt: skip
+    group = "outrider/v1/fleet/zz/group/g"
+    assert topics.group_unit("zz", "g", "621") == f"{group}/unit/621"
+    assert topics.group_incident("zz", "g", "i-1") == f"{group}/incident/i-1"
+    assert topics.group_alert("zz", "g", "sos") == f"{group}/alert/sos"
+
+
+def test_retained_topics_of_the_matcher_and_no_others() -> None:
+    owned = {
+        topics.unit("zz", "621"): OwnedTopic("unit", "621"),
+        topics.incident("zz", "i-1"): OwnedTopic("incident", "i-1"),
+        topics.statistics("zz"): OwnedTopic("statistics"),
+        topics.group_unit("zz", "g", "621"): OwnedTopic("unit", "621", "g"),
+        topics.group_incident("zz", "g", "i-1"): OwnedTopic("incident", "i-1", "g"),
+    }
+    assert {topic: topics.parse_owned("zz", topic) for topic in owned} == owned
+    for other in (
+        topics.alert("zz", "sos"), topics.group_alert("zz", "g", "sos"), topics.canary("zz"),
+        topics.unit("yy", "621"), topics.reply("zz", "m"), "", "unit/621", "statistics",
+        topics.unit("zz", "621") + "/spare", topics.group_unit("zz", "g", "621") + "/spare",
+    ):  # fmt: skip
+        assert topics.parse_owned("zz", other) is None
 
 
 BAD_PARTS = ("", "+", "#", "A", "a.b", "a b", "a\0", "é", "a" * 32, "a\n", "١")

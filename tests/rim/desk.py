@@ -70,7 +70,7 @@ class Desk:
         request_id = f"{self._settings.name}-rim-{next(self._ids):06d}"
         place = {"lat": 24.5, "lon": 117.6}
         fields = {"kind": "theft", "priority": 1, "place": place,
-                  "plan": {"units": 1, "officers": 1}}  # fmt: skip
+                  "plan": {"units": 1, "officers": 1, "alert": False}}  # fmt: skip
         asked = build("report", fields, request_id, issued_ms, 60)
         asking = self._client.request(asked)
         return asyncio.run_coroutine_threadsafe(asking, self._loop).result(65)
@@ -83,7 +83,8 @@ class Desk:
 
     def report(self, at: tuple[float, float], priority: int = 1, units: int = 1) -> str:
         """A call for service; the incident's id."""
-        place, plan = {"lat": at[0], "lon": at[1]}, {"units": units, "officers": 1}
+        place = {"lat": at[0], "lon": at[1]}
+        plan = {"units": units, "officers": 1, "alert": False}
         reply = self.done("report", kind="theft", priority=priority, place=place, plan=plan)
         assert reply.incident is not None
         return reply.incident

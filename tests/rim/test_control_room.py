@@ -39,6 +39,7 @@ def nothing_open(world: World) -> Iterator[None]:
 
 def report(world: World, **plan: Any) -> str:
     place = {"lat": AT[0], "lon": AT[1]}
+    plan = {"units": 1, "officers": 1, "capabilities": (), "alert": False} | plan
     reply = world.desk.done("report", kind="fight", priority=1, place=place, plan=plan)
     assert reply.incident is not None
     return reply.incident
@@ -118,7 +119,9 @@ def test_a_supervisor_changes_the_mode_and_the_best_three_wait_for_a_person(worl
     words = ("request", "mode", "2", "recommend", "--config", config)
     assert run(outrider(*words)).returncode == 0
     place = {"lat": AT[0], "lon": AT[1]}
-    incident = str(world.desk.done("report", kind="theft", priority=2, place=place).incident)
+    plan = {"units": 1, "alert": False}
+    reply = world.desk.done("report", kind="theft", priority=2, place=place, plan=plan)
+    incident = str(reply.incident)
     state = world.desk.wait(
         lambda: world.desk.incidents.get(incident, {}).get("recommended"), "recommended"
     )
