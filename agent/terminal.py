@@ -7,11 +7,13 @@ devices (crew, device events), gnss task (fixes), all in the one loop.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from agent.core import state_rows, terminal
+from agent.core.arrival import Claim
 from agent.core.now import Now
+from agent.core.positions import here_of
 from agent.core.terminal import Decision, State
 from agent.logbook import Logbook
 from agent.logbook_chain import Row
@@ -21,6 +23,7 @@ from agent.timekeeper import Timekeeper
 from protocol import device
 from protocol.dispatch import Numbered
 from protocol.entry import Alarm, Body, Entry, Here
+from protocol.order import AnswerMeans
 from protocol.window import Take
 from runtime.faults import StoreBusy, StoreFull
 from runtime.log import get_log
@@ -105,18 +108,21 @@ class Terminal:
             if decision.bodies or after is not self.state:
                 await self._commit_decision(Decision(after, decision.bodies), now)
 
-    async def event(self, event: device.Event) -> None:
-        """Keep a device's event; back once it is synced, or at once for one that was kept before.
+    async def event(self, event: device.Event, meta: Mapping[str, object] | None = None) -> bool:
+        """Keep a device's event, back once it is synced; False, at once, for one kept before.
 
-        Raises Refused (no entry can hold it), StoreFull.
+        `meta`: rows of the store that go with it. Raises Refused (no entry can hold it), StoreFull.
         """
         now = self.timekeeper.now()
         body = terminal.event_body(self.state, event, self._here(now))
-        change = Change((self._entry(body, now),), seen=(event.device, event.boot, event.event))
+        seen = (event.device, event.boot, event.event)
+        change = Change((self._entry(body, now),), meta or {}, seen=seen)
         try:
             await self.commit(lambda _n: change)
         except EventSeen:
             log.debug("event_repeated", device=event.device, number=event.event)
+            return False
+        return True
 
     async def log_on(self, command: device.Logon) -> int:
         """Returns the log-on number. Raises Refused, StoreFull."""
@@ -149,6 +155,27 @@ class Terminal:
                     decision = terminal.reply(self.state, command)
             rows = await self._commit_decision(decision, now)
             return rows[-1].n
+
+    async def claimed(self, claim: Claim) -> None:
+        """What the fixes say of an order; it happened when the entry's `here` was taken.
+
+        Raises CrewRefused where the order has moved on, StoreFull.
+        """
+        async with self._turn:
+            now = self.timekeeper.now()
+            command = device.Answer.model_validate(
+                {"order": claim.order, "answer": claim.answer.word}
+            )
+            here = here_of(claim.fix, claim.since_ms, now)
+            decision = terminal.answer(self.state, command, here, AnswerMeans.AUTOMATIC)
+            await self._commit_decision(decision, now)
+
+    async def chimed(self, order: str, revision: int) -> None:
+        """The screen has sounded for it: after a restart it does not again. Raises StoreFull."""
+        async with self._turn:
+            after = terminal.chimed(self.state, order, revision)
+            if after is not self.state:
+                await self._commit_decision(Decision(after), self.timekeeper.now())
 
     async def note(self, *bodies: Body) -> bool:
         """Entries that hang on no decision (track, alarm, health); False where there is no room."""

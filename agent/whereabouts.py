@@ -11,6 +11,7 @@ from dataclasses import replace
 from math import inf
 from typing import Final
 
+from agent.arrivals import Arrivals
 from agent.core.fix import Fix
 from agent.core.ignition import Ignition
 from agent.core.integrity import is_suspect
@@ -78,6 +79,7 @@ class Whereabouts:
         self._motion, self._motion_code = Motion(), STEADY
         self.ignition = Ignition()
         self._placing = Placing(self.ignition)
+        self._arrivals = Arrivals(terminal, self.ignition)
         self._sequence, self._told_fix_ms = 0, 0
         self._is_up = self._is_silent = False
         self._unscratched = 0
@@ -130,7 +132,8 @@ class Whereabouts:
             self._track.add(point, uptime_ms)
             self._unscratched += 1
             self._placed_ms = uptime_ms
-        if self._is_silent or self._placing.has_alarms or self._track.due(uptime_ms):
+        moved_on = self._arrivals.fix(placed.reported, uptime_ms)
+        if moved_on or self._is_silent or self._placing.has_alarms or self._track.due(uptime_ms):
             self._wake.set()
         self._report()
 
@@ -140,6 +143,7 @@ class Whereabouts:
             uptime_ms = self._timekeeper.uptime_ms()
             self._report()
             await self._tell_silence(uptime_ms)
+            await self._arrivals.tell(uptime_ms)
             while (alarm := self._placing.take_alarm()) is not None:
                 await self._terminal.note(alarm)
             if uptime_ms >= self._retry_ms:

@@ -8,8 +8,10 @@ until nothing waits, with the age of the newest position at a manager all the wh
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import re
+import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +26,6 @@ from bench.figure import Figure, number
 from bench.options import Options
 from bench.small_world import QuietCrew, SmallWorld, small_world
 from demo.processes import until
-from hil.tcp_proxy import TcpProxy
 from protocol import entry as entries
 from protocol.entry import Entry
 from protocol.track import TrackPoint
@@ -70,14 +71,13 @@ async def run(options: Options) -> list[Figure]:
         text = config.read_text(encoding="utf-8")
         found = re.search(r"^port = (\d+)$", text, re.MULTILINE)
         assert found is not None
-        async with TcpProxy(int(found.group(1))) as proxy:
-            proxy.rate_limit(LINE_BYTES_PER_S)
-            text = text.replace(found.group(0), f"port = {proxy.port}", 1)
-            steady = '[report]\npolicy = "interval"\ninterval_s = 1.0\n'
-            config.write_text(text.replace("[report]\n", steady), encoding="utf-8")
-            await world.start_again(halted)
-            drain_s, live = await _drained(world, crew, options)
-            await world.halt(f"agent-{member.unit}")
+        port = await _slow_line(world, int(found.group(1)))
+        text = text.replace(found.group(0), f"port = {port}", 1)
+        steady = '[report]\npolicy = "interval"\ninterval_s = 1.0\n'
+        config.write_text(text.replace("[report]\n", steady), encoding="utf-8")
+        await world.start_again(halted)
+        drain_s, live = await _drained(world, crew, options)
+        await world.halt(f"agent-{member.unit}")
     days = seconds / 86_400
     return [
         Figure("backlog", "bytes that the store was given, a day at 1 Hz",
@@ -94,6 +94,23 @@ async def run(options: Options) -> list[Figure]:
                beside=(f"oldest that a manager saw {number(live.oldest_s)} s: reported and shown"
                        " once a second each",)),
     ]  # fmt: skip
+
+
+async def _slow_line(world: SmallWorld, target: int) -> int:
+    """The port of a line of 1 Mbit/s to `target`."""
+    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def hear(line: str) -> None:
+        said = json.loads(line)
+        if said["event"] == "ready" and not ready.done():
+            ready.set_result(said["port"])
+
+    command = [sys.executable, "-m", "hil", "proxy", "--target", f"127.0.0.1:{target}"]
+    running = await world.processes.start("proxy", command, hear)
+    port = await asyncio.wait_for(ready, WAIT_S)
+    rate = {"do": "rate_limit", "bytes_per_s": LINE_BYTES_PER_S}
+    running.say(json.dumps(rate).encode() + b"\n")
+    return port
 
 
 def _rounded(day: dict[str, int]) -> float:

@@ -44,6 +44,7 @@ class Evidence:
     expected: frozenset[str] = frozenset()
     earlier: Path | None = None  # where nothing runs any more, the journal itself
     may_be_open: bool = False  # orders and incidents that are still worked on
+    may_be_unanswered: bool = False  # a requester gave up while the centre was being killed
     patience_ms: int = invariants.UNDELIVERED_MS_MAX  # no fault takes a terminal away for longer
 
 
@@ -58,7 +59,7 @@ def find_faults(evidence: Evidence) -> Faults:
         "history": history.faults,
         "double holdings": journal.double,
         "lost orders": _lost(journal, evidence),
-        "requests": invariants.doubled_requests(journal, evidence.asked),
+        "requests": _requests(journal, evidence),
         "logbooks": centre.whole(),
         "fixes": centre.track_faults(),
         "both ends": [
@@ -78,6 +79,17 @@ def find_faults(evidence: Evidence) -> Faults:
         ],
     }
     return {name: faults for name, faults in found.items() if faults}
+
+
+def _requests(journal: Journal, evidence: Evidence) -> list[str]:
+    """Each call done once. Whoever gave up does not know whether it was, but never twice."""
+    if not evidence.may_be_unanswered:
+        return invariants.doubled_requests(journal, evidence.asked)
+    answered = {call: incident for call, incident in evidence.asked.items() if incident is not None}
+    given_up = len(evidence.asked) - len(answered)
+    faults = invariants.doubled_requests(journal, answered)
+    unasked = [text for text in faults if text.endswith(invariants.UNASKED)]
+    return faults if len(unasked) > given_up else [one for one in faults if one not in unasked]
 
 
 def _lost(journal: Journal, evidence: Evidence) -> list[str]:

@@ -22,6 +22,7 @@ from protocol.entry import Delivered, EntryKind
 from protocol.order import OPEN, IllegalStep, OrderState, OrderStep, advance
 
 UNDELIVERED_MS_MAX: Final = 20_000  # no kill takes a part away for so long
+UNASKED: Final = "nobody asked for it"
 _PLACES: Final = ("assign", "backup")
 _WANTS_REASON: Final = (OrderStep.EXPIRE, OrderStep.CANCEL, OrderStep.SUPERSEDE, OrderStep.DECLINE)
 
@@ -148,7 +149,7 @@ def doubled_requests(journal: Journal, asked: Mapping[str, str | None]) -> list[
         elif incident not in journal.incidents:
             faults.append(f"request {request}: its reply names {incident}, which is not journaled")
     made, wanted = set(journal.incidents), {i for i in asked.values() if i is not None}
-    return faults + [f"incident {i}: nobody asked for it" for i in sorted(made - wanted)]
+    return faults + [f"incident {i}: {UNASKED}" for i in sorted(made - wanted)]
 
 
 def delivered_entries(path: Path) -> Iterable[tuple[bytes, Delivered]]:

@@ -40,7 +40,7 @@ async def ordered(stage: Stage) -> None:
     plan = {"alert": True, "notes": "two men, one on the ground 两名男子,一人倒地"}
     answer = await stage.desk.report(KIND, 1, street.scene, 1, 1, **plan)
     incident = await reported(answer)
-    world.knife = incident
+    stage.knife = incident
     world.scenes.going_on.add(incident)
     await _heard(stage, incident, called_s)
     await stage.proves(
@@ -94,7 +94,7 @@ def _rank(stage: Stage, incident: str) -> str:
 
 async def flees(stage: Stage) -> None:
     """The place moves, a knife is seen: shown again, as loudly as it is meant, and read."""
-    incident, street = stage.world.knife_incident, stage.world.street
+    incident, street = stage.first_incident(), stage.world.street
     stage.say(
         "One of them draws a knife and runs round the corner. The desk moves the place and tells"
         " the danger: crews must say that they have read it.",
@@ -126,7 +126,8 @@ _GOING: Final = frozenset({"confirmed", "en_route", "on_scene"})
 
 def _shows(stage: Stage, unit: str, incident: str, place: tuple[float, float]) -> bool:
     return any(
-        abs(o["place"]["lat_e7"] / 1e7 - place[0]) < 1e-6 for o in stage.crew(unit).orders_of(incident)
+        abs(o["place"]["lat_e7"] / 1e7 - place[0]) < 1e-6
+        for o in stage.crew(unit).orders_of(incident)
     )
 
 
@@ -137,7 +138,7 @@ def _has_read(stage: Stage, unit: str, incident: str) -> bool:
 
 async def surrounded(stage: Stage) -> None:
     """Four units by plan, all where the suspect is; it ends with its disposition."""
-    incident, world = stage.world.knife_incident, stage.world
+    incident, world = stage.first_incident(), stage.world
     stage.say(
         "The desk wants four. The rule sends three more; 621 stays with them without a place.",
         "指挥台将预案增至四组,系统再派三组;621 随同处置。",
@@ -150,7 +151,8 @@ async def surrounded(stage: Stage) -> None:
     everyone = sorted({*_by_plan(stage, incident), TAKES})
     await stage.proves(
         lambda: all(_is_there(stage, incident, u) for u in everyone), DRIVE_S,
-        f"all where the suspect is: {', '.join(everyone)}", f"全部到达嫌疑人处:{', '.join(everyone)}",
+        f"all where the suspect is: {', '.join(everyone)}",
+        f"全部到达嫌疑人处:{', '.join(everyone)}",
     )  # fmt: skip
     world.scenes.over[incident] = DISPOSITION
     world.scenes.going_on.discard(incident)

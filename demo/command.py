@@ -66,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="no table; one object at the end")
     parser.add_argument("--seed", type=int, default=1, help="of the city, calls and crews' whims")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave journal, logbooks and logs")
-    parser.add_argument("--story", choices=STORIES, help="tell it act by act, captions in two languages")
+    parser.add_argument(
+        "--story", choices=STORIES, help="tell it act by act, captions in two languages"
+    )
     parser.add_argument("--pause", action="store_true", help="with --story: Enter between the acts")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="leave a picture of the table")
     return parser

@@ -1,11 +1,14 @@
-"""The broker's own administrator forges an order's cancel: the right topic, the right form, but
-sealed with a key that the centre never had. Used by demo/acts_faults.py.
+"""The broker's own administrator forges the cancel of an order: right topic, right form, a number
+that is new; only the seal is of a key that the centre never had.
+
+It goes through the administrator's door (demo/story_world.py). Used by demo/acts_faults.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from paho.mqtt import publish
@@ -13,24 +16,25 @@ from paho.mqtt import publish
 from protocol import dispatch, envelope, topics
 from protocol.dispatch import Cancel, Numbered
 from protocol.envelope import Kind
-from protocol.identities import decode_identities
 from protocol.keys import SealKey
+from runtime.key_files import enrolment_of, load_certificate
 
-TERM, COUNTER = 1, 4_000_000  # a number that no terminal has seen
-
-
-def enrolment_of(identities: Path, device: str) -> bytes:
-    """From the identities document, which is no secret."""
-    payload: list[bytes] = []
-
-    def keep(_kind: Kind, _kid: bytes) -> None:
-        return None
-
-    del keep
-    _, _, payload_bytes = _payload(identities.read_bytes(), payload)
-    found = decode_identities(payload_bytes)
-    return next(one.enrolment for one in found.identities if one.name == device)
+TERM: Final = 1
+COUNTER: Final = 4_000_000
+LIFE_MS: Final = 600_000
 
 
-def _payload(message: bytes, payload: list[bytes]) -> tuple[None, None, bytes]:
-    raise NotImplementedError
+async def forge_cancel(
+    order: dict[str, Any], fleet: str, device: str, certificate: Path, port: int, now_ms: int
+) -> None:
+    """Publish it; `certificate` is the terminal's, as it shows it to the broker."""
+    body = Cancel(
+        order["order"], order["incident"], None, "stand_down", "demo dispatcher", now_ms,
+        now_ms + LIFE_MS,
+    )  # fmt: skip
+    topic = topics.terminal(fleet, device, "order")
+    enrolment = enrolment_of(load_certificate(certificate))
+    payload = dispatch.encode(Numbered(TERM, COUNTER, body))
+    stranger = SealKey(Ed25519PrivateKey.generate())
+    forged = envelope.seal(Kind.DISPATCH, topic, enrolment, payload, stranger)
+    await asyncio.to_thread(publish.single, topic, forged, 1, hostname="127.0.0.1", port=port)

@@ -57,13 +57,14 @@ class Time:
 
 
 class Stage:
-    """`acts` and `times` are what was played; `order` is the one that goes to court."""
+    """`acts` and `times` are what was played; `order` goes to court, `knife` is its incident."""
 
     def __init__(self, world: StoryWorld, console: Console) -> None:
         self.world, self.console = world, console
         self.acts: list[Act] = []
         self.times: dict[str, Time] = {}
         self.order: str | None = None
+        self.knife: str | None = None
 
     @property
     def desk(self) -> Desk:
@@ -83,7 +84,7 @@ class Stage:
         self._print(Text(f"   {text_zh}"))
         self._print(Text(f"   {text}", style="dim"))
 
-    def check(self, what: str, what_zh: str, ok: bool, figure: str = "") -> None:  # noqa: FBT001
+    def check(self, what: str, what_zh: str, ok: bool, figure: str = "") -> None:
         self.acts[-1].checks.append(Check(what, what_zh, ok, figure))
         mark = ("  ✓ ", "green") if ok else ("  ✗ ", "bold red")
         tail = f"  [{figure}]" if figure else ""
@@ -112,7 +113,12 @@ class Stage:
         return self.world.elapsed_s - since_s
 
     async def proves(
-        self, done: Callable[[], bool], timeout_s: float, what: str, what_zh: str, figure: str = "{s}"
+        self,
+        done: Callable[[], bool],
+        timeout_s: float,
+        what: str,
+        what_zh: str,
+        figure: str = "{s}",
     ) -> float:
         """Waits, then checks; `{s}` in the figure is how long it took. Raises StepFailed."""
         took_s = await self.comes(done, timeout_s)
@@ -140,6 +146,12 @@ class Stage:
         found = self.incident(incident)
         units = sorted(found.units if found else (), key=lambda one: one.kind != "alert")
         return {one.unit: one for one in units}
+
+    def first_incident(self) -> str:
+        """The incident that the first acts are about. Raises StepFailed where there is none."""
+        if self.knife is None:
+            raise StepFailed("no incident was opened")
+        return self.knife
 
     def is_on_scene(self, incident: str, unit: str) -> bool:
         one = self.on_it(incident).get(unit)

@@ -1,4 +1,4 @@
-"""The demo's world as the story needs it: where units stand, one small disk, the broker's back door.
+"""The demo's world as the story needs it: units' posts, one small disk, the broker's back door.
 
 The back door is a listener without an access list, which only the broker's administrator has: the
 story shows what a broker in wrong hands can do, and what it cannot.

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from protocol import (
     cbor,
+    codebook,
     configuration,
     dispatch,
     entry,
@@ -46,6 +47,7 @@ _NAMED: Final[dict[Kind, Callable[[bytes], Any]]] = {
     Kind.WELCOME: session.decode_welcome,
     Kind.RECEIPT: logbook.decode_receipt,
     Kind.CONFIGURATION: configuration.decode,
+    Kind.CODEBOOK: lambda payload: codebook.decode(payload)[0],
     Kind.RENEWAL: renewal.decode_request,
     Kind.CERTIFICATE: renewal.decode_certificate,
 }

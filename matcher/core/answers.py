@@ -222,12 +222,19 @@ def _happened(draft: Draft, order: Order, at_ms: int) -> int:
     return min(max(at_ms, order.issued_ms), draft.now_ms)
 
 
+def _since_ms(body: entries.OrderAnswer) -> int:
+    """An automatic answer bears the fix at which it became true; a touch counts from the touch."""
+    if body.means != AnswerMeans.AUTOMATIC or body.here is None:
+        return 0
+    return body.here.age_ms
+
+
 def _on_answer(draft: Draft, terminal: Terminal, body: entries.OrderAnswer, said_ms: int) -> None:
     order = draft.board.orders.get(body.order)
     if order is None or not _is_for(order, terminal):
         return
     by, means = f"unit:{order.unit}", AnswerMeans(body.means)
-    at_ms, answer = _happened(draft, order, said_ms), Answer(body.answer)
+    at_ms, answer = _happened(draft, order, said_ms - _since_ms(body)), Answer(body.answer)
     if answer is Answer.READ:
         on_read(draft, order, body.revision, by)
         return

@@ -33,7 +33,7 @@ def may_leave(board: Board, unit: Unit, incident: Incident) -> bool:
 
 
 def leave(draft: Draft, unit: Unit, number: str) -> None:
-    """It goes to `number`; nothing where it has no incident of its own."""
+    """It goes to the incident `number` (id); nothing where it has no incident of its own."""
     own = own_incident(draft.board, unit)
     if own is None:
         return

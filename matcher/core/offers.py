@@ -107,7 +107,7 @@ def decide_order(
     board, now_ms = draft.board, draft.now_ms
     order_id = draft.new_id("order")
     eta_ms = next((c.eta_ms for c in ranking.candidates if c.unit == unit), None)
-    leave(draft, board.units[unit], incident.number)
+    leave(draft, board.units[unit], f"{incident.number} ({incident.incident})")
     kind = OrderKind.ASSIGN if slot == 1 else OrderKind.BACKUP
     draft.emit(
         ev.Decided(

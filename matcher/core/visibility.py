@@ -1,9 +1,9 @@
 """Units that are not open to all: restricted to a group, or covert. Nothing outside names them.
 
 No rule sends them and no topic open to others does so much as count them; a person of their group
-sends them by hand. A covert unit leaves no retained state. One exception, since a life is at stake: an
-SOS of such a unit is told to all, without its name (decision 0027). Called by the rules that write
-texts, by requests, and by all that shows the board.
+sends them by hand. A covert unit leaves no retained state. One exception, since a life is at
+stake: an SOS of such a unit is told to all, without its name (decision 0027). Called by the rules
+that write texts, by requests, and by all that shows the board.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from matcher.core.board import INCIDENT_CLOSED, Alert, Board, Incident, Order, U
 from protocol.groups import groups_of_roles
 
 OPEN, RESTRICTED, COVERT = "open", "restricted", "covert"
-TOLD_TO_ALL: Final = frozenset({"sos", "sos_again", "sos_false_alarm", "sos_crew_says"})
+TOLD_TO_ALL: Final = frozenset(
+    {"sos", "sos_again", "sos_unacknowledged", "sos_false_alarm", "sos_crew_says", "sos_open"}
+)
 LISTS_UNITS: Final = frozenset({"recommendation", "recommendation_untouched"})
 SOMEBODY: Final = "officer 民警"
+_INCIDENT: Final = re.compile(r"(?<![\w-])i-\d+-\d+(?![\w-])")  # as Draft.new_id makes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +139,18 @@ def audience_of(unit: Unit) -> Audience:
 
 
 def audiences_of_alert(board: Board, alert: Alert) -> tuple[Audience, ...]:
-    """What names a hidden unit goes to its group; what is about a hidden incident, to its groups.
-    Alerts are never retained."""
+    """What names a hidden unit or incident goes to its groups only. Alerts are never retained."""
     order = board.orders.get(alert.order or "")
-    named = {alert.unit or "", order.unit if order is not None else ""}
-    units = [board.units[name] for name in sorted(named) if name in board.units]
-    groups = sorted({unit.group for unit in units if not is_open(unit)})
-    if groups:
-        own = tuple(Audience(group, retained=False) for group in groups)
-        return (Audience("", retained=False), *own) if alert.kind in TOLD_TO_ALL else own
-    incident = board.incidents.get(alert.incident or "")
-    if incident is not None and is_hidden(board, incident):
-        return tuple(Audience(group, retained=False) for group in groups_of(board, incident))
-    return (Audience("", retained=False),)
+    units = {alert.unit or "", order.unit if order is not None else ""}
+    groups = {board.units[one].group for one in units & hidden_units(board)}
+    named = {alert.incident or "", order.incident if order is not None else ""}
+    named.update(_INCIDENT.findall(alert.text))
+    for one in sorted(named & board.incidents.keys()):
+        if is_hidden(board, board.incidents[one]):
+            groups.update(groups_of(board, board.incidents[one]))
+    own = tuple(Audience(group, retained=False) for group in sorted(groups))
+    is_for_all = not groups or alert.kind in TOLD_TO_ALL
+    return (Audience("", retained=False), *own) if is_for_all else own
 
 
 def shown_alerts(board: Board, group: str = "") -> list[Alert]:
@@ -171,6 +173,9 @@ def alert_for(board: Board, alert: Alert, group: str = "") -> Alert:
     unit = board.units.get(alert.unit or "")
     if unit is not None and not is_for(unit, group):
         return replace(alert, unit=None, order=None, text=_without(alert.text, unit.unit))
+    order = board.orders.get(alert.order or "")
+    if order is not None and not is_for_group(board, board.incidents[order.incident], group):
+        return replace(alert, order=None)  # of an SOS: what its unit was on before
     if alert.kind in LISTS_UNITS:
         return replace(alert, text=_listed(alert.text, hidden_units(board, group)))
     return alert

@@ -94,8 +94,9 @@ class World:
         self.terminal = Terminal(
             self.logbook, timekeeper, State(Crew(1, "621", status=1)), newest.here
         )
-        seals = Seals(FLEET, DEVICE, self.enrolment, key, root.verify_key)
-        trust = Trust(FLEET, 1, 0, (RoleKey(Role.DISPATCH, role.public, 0, 1 << 42),))
+        self.seals = seals = Seals(FLEET, DEVICE, self.enrolment, key, root.verify_key)
+        roles = (Role.DISPATCH, Role.CONFIGURATION)
+        trust = Trust(FLEET, 1, 0, tuple(RoleKey(r, role.public, 0, 1 << 42) for r in roles))
         document = seal(Kind.TRUST, FLEET, b"", identities.encode(trust), root)
         seals.believe(seals.open_trust(document), document)
         self.topic, self.link = seals.order_topic, FakeLink()

@@ -154,6 +154,23 @@ def test_nothing_but_old_track_is_ever_thinned(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
+def test_thinned_to_the_end_the_newest_hour_is_whole(tmp_path: Path) -> None:
+    async def check() -> None:
+        w = World(tmp_path)
+        await fill_with_track(w, 300)
+        while await w.logbook.thin(changed, 128):
+            pass
+        rows = await all_rows(w)
+        kinds = {row.n: entry.decode(row.data).kind for row in rows if not row.is_thinned}
+        left = [n for n, kind in kinds.items() if kind is EntryKind.TRACK]
+        assert len(left) == NEWEST_KEPT
+        assert all(row.n < left[0] for row in rows if row.is_thinned)
+        assert sum(row.is_thinned for row in rows) == 300 - NEWEST_KEPT
+        w.store.close()
+
+    asyncio.run(check())
+
+
 def test_thinned_entries_move_to_a_new_logbook_and_are_named_there(tmp_path: Path) -> None:
     async def check() -> None:
         w = World(tmp_path)

@@ -74,6 +74,30 @@ def test_repeats_are_the_same_bytes_later_and_later() -> None:
     assert outbox.due(now_ms), "a new connection repeats at once"
 
 
+def test_a_receipt_makes_what_was_left_unanswered_due_at_once() -> None:
+    outbox = filled(1, 2, last=2)
+    send(outbox)
+    for sending in outbox.due(0):
+        sending.sent(0, 0.999)
+    outbox.heard(1_000)
+    assert outbox.due(1_000) == [], "sent once: it may be on its way"
+    now_ms = 2_000
+    for _ in range(4):
+        for sending in outbox.due(now_ms):
+            sending.sent(now_ms, 0.999)
+        now_ms += 30_000
+    for sending in outbox.due(now_ms):
+        sending.sent(now_ms, 0.999)
+    outbox.receipted(1, [])
+    outbox.heard(now_ms + 1_000)
+    assert outbox.due(now_ms + 1_000) == [], "nor what was sent just now"
+    outbox.heard(now_ms + 3_000)
+    (late,) = outbox.due(now_ms + 3_000)
+    assert late.first == 2
+    late.sent(now_ms + 3_000, 0.999)
+    assert late.due_ms - now_ms <= 5_000, "and from the first delay on"
+
+
 def test_limits() -> None:
     outbox = filled(*range(1, 401), last=2000)
     assert len(send(outbox)) == URGENT_UNDER_WAY_MAX + 1

@@ -29,7 +29,7 @@ class Caller:
         self, desk: Desk, places: Sequence[Place], rng: random.Random, may_call: Callable[[], bool]
     ) -> None:
         self.asked: dict[str, str | None] = {}
-        self.gap_s, self.at_once = (0.3, 1.0), 1
+        self.gap_s, self.at_once, self.life_s = (0.3, 1.0), 1, LIFE_S
         self._desk, self._places, self._rng, self._may_call = desk, tuple(places), rng, may_call
         self._over, self._calls = threading.Event(), threading.Event()
         self._lock, self._waiting = threading.Lock(), set[Future[None]]()
@@ -45,7 +45,7 @@ class Caller:
         place = {"lat": at[0], "lon": at[1]}
         plan = {"units": units, "officers": 1, "alert": False}
         reply = self._desk.ask(
-            "report", life_s=LIFE_S, kind="theft", priority=priority, place=place, plan=plan
+            "report", life_s=self.life_s, kind="theft", priority=priority, place=place, plan=plan
         )
         assert reply.outcome == "done", reply
         self.asked[key] = reply.incident

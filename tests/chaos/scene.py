@@ -59,6 +59,7 @@ class Scene:
         self.lines = Lines(self.world.broker.port, *lined)
         self.players: dict[str, Player] = {}
         self.open_max = max(1, len(units) - 1)
+        self.may_be_unanswered = False  # calls whose requester gave up are no fault
         self._caller: Caller | None = None
         self._journal = Journal(self.world.journal)
         self._entered = contextlib.ExitStack()
@@ -217,7 +218,7 @@ class Scene:
         try:
             yield Evidence(
                 journal, stores, screens, desk, dict(self.caller.asked), refused, expected,
-                earlier, may_be_open, PATIENCE_MS,
+                earlier, may_be_open, self.may_be_unanswered, PATIENCE_MS,
             )  # fmt: skip
         finally:
             shutil.rmtree(folder)

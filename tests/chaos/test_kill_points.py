@@ -117,11 +117,12 @@ def test_a1_agents_die_at_every_point(seed: int, long_run: bool) -> None:
 def hurry(scene: Scene) -> None:
     """Calls one after the other, so that every point is met soon."""
     scene.caller.gap_s, scene.caller.at_once = (0.1, 0.3), 6
+    scene.caller.life_s, scene.may_be_unanswered = 15, True
     scene.open_max = len(UNITS)
 
 
 def ends(scene: Scene) -> None:
-    scene.orders_done(1)
+    scene.orders_done(3)
     scene.settle()
     scene.check()
     scene.check_at_the_end()

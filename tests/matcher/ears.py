@@ -40,6 +40,7 @@ class Ears:
         self.fleet, self.clock = fleet, ManualClock()
         self.held: dict[str, bytes] = {}
         self.takes = True  # whether the link takes messages
+        self._until_ms: dict[str, int] = {}
         self._said: list[Said] = []
         self._seen = len(fleet.events)
         self._listeners: list[Callable[[Sequence[ev.Event]], None]] = []
@@ -110,6 +111,9 @@ class Ears:
         self._said.append(Said(topic, payload, retain, topic in self.held))
         if retain and payload:
             self.held[topic] = payload
+            self._until_ms.pop(topic, None)
+            if expiry_s is not None and "/incident/" in topic:
+                self._until_ms[topic] = self.fleet.now_ms + expiry_s * 1000
         elif retain:
             self.held.pop(topic, None)
         return True
@@ -122,5 +126,8 @@ class Ears:
         self.publisher.on_events(events)
         self.clock.advance(10_000)
         self.publisher.sweep(self.clock.monotonic_ms(), self.fleet.now_ms)
+        for topic, until_ms in self._until_ms.items():
+            if until_ms <= self.fleet.now_ms:
+                self.held.pop(topic, None)
         said, self._said = self._said, []
         return said

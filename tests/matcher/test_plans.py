@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matcher.core.assign import SLOTS_MAX, missing_capabilities, missing_officers, open_slot
-from matcher.core.board import Board, Incident
+from matcher.core.board import Board, Incident, Unit
 from protocol.codebook_shipped import shipped
 from protocol.order import Answer, OrderState
+from tests.matcher.books import UNITS, report
 from tests.matcher.fleet import FleetUnderTest
 
 CAPABILITIES = ("taser", "shield", "medic")
@@ -61,9 +62,9 @@ def check(board: Board, incident: Incident) -> None:
             assert all(o.wait_for is not None for o in lone)
 
 
-def short_of(incident: Incident, units: list[object]) -> bool:
-    officers = sum(len(unit.crew) for unit in units)  # type: ignore[attr-defined]
-    aboard = Counter(code for unit in units for code in set(unit.capabilities))  # type: ignore[attr-defined]
+def short_of(incident: Incident, units: list[Unit]) -> bool:
+    officers = sum(len(unit.crew) for unit in units)
+    aboard = Counter(code for unit in units for code in set(unit.capabilities))
     wanted = Counter(incident.capabilities)
     return officers < incident.plan_officers or any(aboard[c] < n for c, n in wanted.items())
 
@@ -164,3 +165,32 @@ def test_every_kind_of_the_shipped_codebook_gets_its_plan(kind: str) -> None:
     assert {b.plan.stage_m for b in bodies} == {plan.staging_m}  # type: ignore[union-attr]
     assert bool([o for o in fleet.orders(incident) if o.kind == "alert"]) == plan.alert
     assert all(o.state is not OrderState.EXPIRED for o in going)
+
+
+def test_what_a_person_names_counts_and_the_rest_is_the_codebooks() -> None:
+    fleet = FleetUnderTest(UNITS)
+    named = fleet.board.incidents[str(report(fleet, "shooting", plan={"units": 2}).incident)]
+    assert (named.plan_units, named.plan_officers) == (2, 2)
+    assert named.staging_m == 300
+    assert sorted(named.capabilities) == ["firearm", "firearm", "shield", "special_police"]
+    bare = fleet.board.incidents[
+        str(report(fleet, "shooting", plan={"capabilities": [], "alert": False}).incident)
+    ]
+    assert (bare.plan_units, bare.plan_officers, bare.capabilities, bare.alert) == (4, 8, (), False)
+
+
+def test_a_corrected_kind_raises_the_plan_and_a_named_one_stays() -> None:
+    fleet = FleetUnderTest(UNITS | {"e": 50_000, "f": 60_000})
+    by_book = fleet.board.incidents[str(report(fleet, "noise").incident)]
+    by_name = fleet.board.incidents[str(report(fleet, "noise", plan={"units": 1}).incident)]
+    assert by_book.plan_units == 1
+    for incident in (by_book, by_name):
+        fleet.request(
+            {"verb": "update", "incident": incident.incident, "kind": "stabbing", "priority": 1}
+        )
+    plan = shipped().plan_for("stabbing", 1)
+    assert (by_book.plan_units, by_book.plan_officers) == (plan.units, plan.officers)
+    assert by_book.alert
+    assert by_name.plan_units == 1
+    fleet.request({"verb": "update", "incident": by_book.incident, "kind": "noise", "priority": 4})
+    assert by_book.plan_units == plan.units, "never less: a person releases"

@@ -74,7 +74,8 @@ def check_heard(fleet: FleetUnderTest, heard: list[Said]) -> None:
     """What an outsider could have read of the last action's messages."""
     board, asked = fleet.board, getattr(fleet.commands[-1], "payload", b"")
     is_hidden = board.units[HIDDEN].visibility != "open"
-    alone = [i.incident for i in board.incidents.values() if is_alone(board, i)]
+    alone = [name for i in board.incidents.values() if is_alone(board, i)
+             for name in (i.incident, i.number)]  # fmt: skip
     for said in heard:
         if said.topic.startswith(GROUP_TOPICS) or is_reply_to(said, fleet, asked):
             continue
@@ -83,10 +84,18 @@ def check_heard(fleet: FleetUnderTest, heard: list[Said]) -> None:
             continue
         if is_hidden:
             assert not mentions(said, HIDDEN), said
-        for incident in alone:
-            assert not mentions(said, incident), said
-        if is_hidden and not any(HIDDEN in sos.units for sos in board.sos.values()):
+        for name in alone:
+            assert not mentions(said, name), said
+        if is_hidden and not is_shared(board):
             assert not [place for place in PLACE if place in said.payload], said
+
+
+def is_shared(board: Board) -> bool:
+    """Whether others were called to where it is: an SOS, or help at what it had begun."""
+    own = [i for i in board.incidents.values() if i.own_of == HIDDEN]
+    return any(HIDDEN in sos.units for sos in board.sos.values()) or any(
+        order.unit != HIDDEN for incident in own for order in board.orders_of(incident)
+    )
 
 
 def is_reply_to(said: Said, fleet: FleetUnderTest, asked: bytes) -> bool:
@@ -177,6 +186,7 @@ CHANGES = st.sampled_from(["open", "restricted", "covert", "restart", "link"])
 @given(st.lists(st.tuples(ACTIONS.map(lambda a: a[:3]), CHANGES), max_size=8))
 @example([([("report", 1, 1)], "open"), ([("report", 2, 1)], "covert"), ([], "restart")])
 @example([([("mode", 1, "recommend"), ("report", 1, 1)], "open"), ([("report", 1, 1)], "covert")])
+@example([([], "open"), ([("report", 1, 1), ("report", 1, 1)], "restricted")])
 def test_a_change_clears_first_and_nothing_is_left(
     histories: list[tuple[list[tuple[str, object, object]], str]],
 ) -> None:

@@ -19,7 +19,18 @@ from protocol import (
     topics,
 )
 from protocol.configuration import Configuration
-from protocol.dispatch import Cancel, Confirm, ConfirmState, Message, Numbered, Order, Place, Plan
+from protocol.dispatch import (
+    Answered,
+    Bind,
+    Cancel,
+    Confirm,
+    ConfirmState,
+    Message,
+    Numbered,
+    Order,
+    Place,
+    Plan,
+)
 from protocol.entry import Entry, Here
 from protocol.envelope import Kind
 from protocol.fields import plain
@@ -34,7 +45,7 @@ from protocol.identities import (
 )
 from protocol.keys import SealKey
 from protocol.logbook import Head, Item, Receipt
-from protocol.order import OrderKind
+from protocol.order import Answer, OrderKind
 from protocol.position import Position
 from protocol.pruned import Pruned
 from protocol.renewal import NewCertificate, RenewalRequest
@@ -80,6 +91,12 @@ CANCEL: Final = Numbered(
     3, 20, Cancel("o-3-18", "i-3-5", None, "caller_cancelled", "d07", NOW_MS, NOW_MS + 120_000)
 )
 MESSAGE: Final = Numbered(3, 21, Message("m-1", None, "d07", "注意安全", NOW_MS, NOW_MS + 60_000))
+ANSWERED: Final = Numbered(
+    3, 22, Answered("o-3-18", "car-8", int(Answer.ACCEPT), True, NOW_MS, NOW_MS + 600_000)
+)
+BIND: Final = Numbered(
+    3, 23, Bind("621", "van-2", ("0421",), "0421", "d07", NOW_MS, NOW_MS + 600_000)
+)
 REPORT: Final = request.Report(
     request_id="r-00000001", issued_ms=NOW_MS, expires_ms=NOW_MS + 30_000, kind="burglary",
     priority=2, place=request.PlaceOf(lat=24.513, lon=117.647, text="South gate"),
@@ -134,6 +151,7 @@ BODIES: Final[tuple[entry.Body, ...]] = (
     entry.Logon(41, "621", "van-2", ("0421", "0388"), "0421", (("rec-1", "0421"),)),
     entry.Logoff(41, "shift_end"),
     entry.Renewal(renewal.seal_request(RENEWAL_REQUEST, TERMINAL_KEY)),
+    entry.MessageAnswer("m-3-1", "on_my_way"),
     Pruned(12, b"\x0c" * 32, b"sealed receipt"),
 )
 ENTRIES: Final = tuple(

@@ -13,6 +13,7 @@ import cbor2
 import pytest
 
 from protocol import (
+    codebook,
     configuration,
     dispatch,
     entry,
@@ -39,9 +40,11 @@ CLASSES: dict[str, type[Any]] = {
     "birth": session.Birth, "versions": session.Versions, "welcome": session.Welcome,
     "will": session.Will, "order": dispatch.Order, "place": dispatch.Place,
     "plan": dispatch.Plan, "confirm": dispatch.Confirm, "cancel": dispatch.Cancel,
-    "message": dispatch.Message, "here": entry.Here, "trust": identities.Trust,
+    "message": dispatch.Message, "answered": dispatch.Answered, "bind": dispatch.Bind,
+    "here": entry.Here, "trust": identities.Trust,
     "role-key": identities.RoleKey, "identities": identities.Identities,
     "identity": identities.Identity, "configuration": configuration.Configuration,
+    "codebook": codebook.CodebookDocument,
     "renewal-request": renewal.RenewalRequest, "new-certificate": renewal.NewCertificate,
 }  # fmt: skip
 BODIES = {
@@ -95,8 +98,12 @@ def test_numbers_of_bodies() -> None:
         (str(int(number)), name) for name, (number, _) in BODIES.items()
     ]
     types = re.findall(r"numbered<(\d+), ([a-z-]+)>", BARE)
-    assert types == [("1", "order"), ("2", "confirm"), ("3", "cancel"), ("4", "message")]
-    for one in (samples.ORDER, samples.CONFIRM, samples.CANCEL, samples.MESSAGE):
+    names = ("order", "confirm", "cancel", "message", "answered", "bind")
+    assert types == [(str(number), name) for number, name in enumerate(names, 1)]
+    for one in (
+        samples.ORDER, samples.CONFIRM, samples.CANCEL, samples.MESSAGE, samples.ANSWERED,
+        samples.BIND,
+    ):  # fmt: skip
         number = str(cbor2.loads(dispatch.encode(one))[2])
         assert (number, type(one.body).__name__.lower()) in types
 
@@ -112,7 +119,7 @@ def test_every_rule_is_used_or_stands_on_its_own() -> None:
     roots = {
         "sealed", "sig-structure", "position", "batch", "head", "entry", "birth", "will", "welcome",
         "receipt", "dispatch", "trust", "identities", "chain-start", "u8", "evidence",
-        "configuration", "renewal-request", "new-certificate",
+        "configuration", "codebook", "renewal-request", "new-certificate",
     }  # fmt: skip
     rules = re.findall(r"^([a-z0-9-]+)(?:<[^>]*>)? =", BARE, re.M)
     assert len(rules) == len(set(rules))

@@ -70,7 +70,7 @@ def test_a_place_lies_on_the_earth() -> None:
         ([1, 0, 2, []], "out_of_range: dispatch.counter: 0, wanted 1..4294967295"),
         ([-1, 1, 2, []], "out_of_range: dispatch.term: -1"),
         ([1, 1, 0, []], "malformed: dispatch: unknown type 0"),
-        ([1, 1, 5, []], "malformed: dispatch: unknown type 5"),
+        ([1, 1, 7, []], "malformed: dispatch: unknown type 7"),
         ([1, 1, True, []], "malformed: dispatch: unknown type True"),
         ([1, 1, 2, []], "malformed: confirm: [], wanted an array of 5"),
         ([1, 1, 2], "malformed: dispatch: not an array of 4"),

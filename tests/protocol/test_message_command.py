@@ -11,10 +11,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from protocol import envelope, logbook, request
+from protocol import codebook, envelope, logbook, request
 from protocol.envelope import Kind
 from protocol.message_command import main
 from tests.protocol import samples
+from tests.protocol.codebooks import SMALL
 from tests.protocol.test_cose_command import pem_of
 
 FIELDS = {
@@ -138,7 +139,8 @@ def test_an_entry_that_cannot_be_read_does_not_spoil_its_batch(shell: Shell) -> 
 
 @pytest.mark.parametrize("kind", [Kind.TRUST, Kind.IDENTITIES, Kind.CODEBOOK])
 def test_documents_open_by_their_fleet_alone(shell: Shell, kind: Kind) -> None:
-    payload = samples.PAYLOADS[kind][3] if kind in samples.PAYLOADS else b"\x80"
+    book = codebook.encode(codebook.document(samples.FLEET, SMALL, 0))
+    payload = samples.PAYLOADS[kind][3] if kind in samples.PAYLOADS else book
     message = envelope.seal(kind, samples.FLEET, b"", payload, samples.ROOT_KEY)
     root = samples.ROOT_KEY.public
     assert shell.open(message, root, samples.FLEET, b"") is not None

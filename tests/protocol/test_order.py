@@ -83,7 +83,7 @@ def test_every_state_is_reached() -> None:
 @pytest.mark.parametrize("answer", Answer)
 def test_answers_are_words_and_steps(answer: Answer) -> None:
     assert Answer.from_word(answer.word) is answer
-    assert STEP_OF_ANSWER[answer] in T
+    assert answer is Answer.READ or STEP_OF_ANSWER[answer] in T  # to have read moves nothing
     assert "_" not in answer.word
 
 

@@ -15,9 +15,13 @@ EAR = "ear"  # may say and hear everything; for the test alone
 TERMINALS = ("car-1", "car-2", "drone-1")
 MANAGERS = {
     "intake": ("intake",), "desk": ("dispatcher",), "chief": ("supervisor",),
-    "both": ("intake", "dispatcher"),
+    "both": ("intake", "dispatcher"), "squad": ("dispatcher", "group-drugs"),
+    "watcher": ("group-covert", "group-drugs"),
 }  # fmt: skip
 GATEWAY, REVOKED, ANEW, MATCHER = "gate", "lost", "anew", "matcher"
+SUPERVISORS = {"mode", "exercise", "sos-test", "visibility"}
+GROUPS = ("drugs", "covert", "dru")
+GROUP_LEAVES = ("unit/621", "incident/i-1", "alert/sos", "statistics", "unit/621/spare")
 LANES = ("position", "logbook", "link", "order")
 
 
@@ -34,7 +38,8 @@ def topics_tried(list_name: str) -> list[str]:
         found += [f"{base}/{leaf}" for leaf in (
             "unit/621", "incident/i-1", "alert/sos", "statistics", "trust", "canary",
             f"canary/{list_name}", "canary/0123456789abcdef", "canary/shut", "spare",
-            "group/covert/unit/621", "group/covert/incident/i-1", "unit/621/spare", "unit",
+            *(f"group/{group}/{leaf}" for group in GROUPS for leaf in GROUP_LEAVES),
+            "unit/621/spare", "unit",
         )]  # fmt: skip
     terminals = f"{ROOT}/terminal"
     mine = f"{terminals}/{FLEET}/car-1"
@@ -55,17 +60,21 @@ def may(name: str, list_name: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
         roles = MANAGERS[name]
         verbs = {"report"} if "intake" in roles else set()
         if "dispatcher" in roles or "supervisor" in roles:
-            verbs |= set(VERBS) - {"mode", "exercise", "sos-test"}
+            verbs |= set(VERBS) - SUPERVISORS
         if "supervisor" in roles:
-            verbs |= {"mode", "exercise", "sos-test"}
+            verbs |= SUPERVISORS
         say += [f"{base}/request/{name}/({'|'.join(verbs)})"]
         hear += [f"{base}/reply/{name}", f"{base}/(unit|incident|alert)/{one}"]
         hear += [f"{base}/(statistics|trust)"]
+        own = [role.removeprefix("group-") for role in roles if role.startswith("group-")]
+        hear += [f"{base}/group/{group}/(unit|incident|alert)/{one}" for group in own]
     elif name == MATCHER:
         active = "|".join((*TERMINALS, ANEW, EAR))
         say += [f"{ROOT}/terminal/{FLEET}/({active})/order", f"{base}/reply/{one}"]
         say += [f"{base}/(unit|incident|alert)/{one}", f"{base}/(statistics|trust|canary)"]
         say += [f"{base}/canary/{list_name}"]
+        say += [f"{base}/group/{one}/(unit|incident|alert)/{one}"]
+        hear += [f"{base}/group/{one}/(unit|incident)/{one}"]
         hear += [f"{ROOT}/terminal/{FLEET}/[^/]*/(position|logbook|link)"]
         hear += [f"{base}/request/{one}/{one}", f"{base}/(unit|incident)/{one}"]
         hear += [f"{base}/(statistics|canary)", f"{base}/canary/{one}"]

@@ -157,7 +157,7 @@ class Desk:
 
     async def _run(self) -> None:
         self._over = asyncio.Event()
-        watch = fleet_topics(self._settings.fleet)
+        watch = fleet_topics(self._settings.fleet, self._settings.groups)
         async with ManagerClient(self._settings, watch=watch) as self._client:
             self._waiter.notify()
             updates = asyncio.create_task(self._updates(self._client))
@@ -171,7 +171,9 @@ class Desk:
     async def _updates(self, client: ManagerClient) -> None:
         async for update in client.updates():
             if update.payload:
-                self._take(update.topic.split("/")[4], json.loads(update.payload))
+                leaves = update.topic.split("/")[4:]
+                kind = leaves[2] if leaves[0] == "group" else leaves[0]
+                self._take(kind, json.loads(update.payload))
                 self._waiter.notify()
 
     def _take(self, kind: str, said: Json) -> None:

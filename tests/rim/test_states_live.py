@@ -14,7 +14,7 @@ from tests.authority.fleet import real_now_ms
 from tests.rim.daemon import until
 from tests.rim.desk import Json
 from tests.rim.test_full_disk import ballast, small_disk
-from tests.rim.world import World, is_live
+from tests.rim.world import World
 
 pytestmark = [pytest.mark.xdist_group("rim-states-live"), pytest.mark.timeout(120)]
 

@@ -19,6 +19,7 @@ from typing import Self
 from authority import ceremony
 from authority.acts import Invitee
 from matcher.broker.lists import check_lists
+from protocol.groups import groups_of_roles
 from protocol.identities import IdentityKind
 from runtime.faults import ConfigFault
 from runtime.key_files import load_certificate
@@ -104,7 +105,8 @@ class World:
         }
         pace: dict[str, Setting] = {"backoff_cap_s": 0.5, "handshake_interval_s": 0}
         path.write_text(
-            toml({"fleet": FLEET, "name": name},
+            f"groups = {list(groups_of_roles(self.managers.get(name, ())))}\n"
+            + toml({"fleet": FLEET, "name": name},
                   {"broker": broker | pace, "keys": {"folder": self.keys(name)}})
         )  # fmt: skip
         return path
