@@ -32,8 +32,10 @@ from agent.logbook import Loaded, Logbook
 from agent.logbook_file import Change
 from agent.logbook_schema import OPTIONS, SCHEMA
 from agent.logbook_sender import LogbookSender
+from agent.recorders import Recorders
 from agent.refusals import Refusals
 from agent.scratch import scratch_entries
+from agent.screen_switch import ScreenSwitch
 from agent.seals import Seals
 from agent.settings import AgentSettings, policy_of
 from agent.store_figures import StoreFigures
@@ -108,9 +110,14 @@ class Agent:
             begun, self._terminal, self._seals, self._link, self._uplink, loaded.meta, self._apply
         )
         self._devices = Devices(
-            self._terminal, self._view, self._whereabouts.ignition, self._upkeep.codes.check
-        )
+            self._terminal, self._view, self._whereabouts.ignition, self._upkeep.codes.check,
+            Recorders(self._terminal, self._whereabouts.ignition, settings.recording, loaded.meta),
+        )  # fmt: skip
         self._server = self._make_server()
+        self._screen = ScreenSwitch(
+            settings.screen, self._terminal, self._devices, self._sender, self._upkeep.codes,
+            loaded.meta,
+        )  # fmt: skip
         self._gnss = GnssTask(settings.gnss, self._timekeeper, self._on_fix)
 
     async def run(self, told_first: Alarm | None = None) -> None:
@@ -126,6 +133,8 @@ class Agent:
                 tasks.create_task(self._whereabouts.run(), name="whereabouts")
                 tasks.create_task(self._gnss.run(), name="gnss")
                 tasks.create_task(self._server.run(), name="devices")
+                tasks.create_task(self._screen.run(), name="screen")
+                tasks.create_task(self._devices.recorders.run(), name="recorders")
                 tasks.create_task(housekeeping.keep_orders_current(self._terminal), name="orders")
                 tasks.create_task(housekeeping.prune_and_save(self._terminal), name="prune")
                 tasks.create_task(self._report_health(), name="health")
@@ -215,6 +224,7 @@ class Agent:
         before, self._settings = self._settings, settings
         set_level(settings.log_level)
         self._whereabouts.use(policy_of(settings.report), settings.track)
+        self._devices.recorders.use(settings.recording)
         if settings.broker != before.broker:
             self._link.reconnect(link_settings(settings))
 
@@ -249,6 +259,7 @@ class Agent:
     def _on_fix(self, fix: Fix) -> None:
         self._whereabouts.fix(fix, self._gnss.disagreement_m)
         self._devices.show_soon()
+        self._screen.fix(fix)
 
     def _view(self) -> device.State:
         newest = self._newest
@@ -284,6 +295,7 @@ class Agent:
         figures.update({f"gnss_{reason}": n for reason, n in self._gnss.counts.items()})
         figures.update(self._whereabouts.figures)
         figures.update(self._store_figures.figures())
+        figures.update(self._screen.figures())
         return figures
 
     def _system_trust(self) -> TimeTrust:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from agent.core.answers import CrewRefused
 from agent.core.ignition import Ignition
 from agent.core.silence import Silence
+from agent.recorders import Recorders
 from agent.terminal import Terminal
 from protocol import device
 from protocol.refusal import Reason, Refused
@@ -36,11 +37,13 @@ class Devices:
         view: Callable[[], device.State],
         ignition: Ignition,
         check: Callable[[BaseModel], None],
+        recorders: Recorders,
     ) -> None:
         """`check` raises CrewRefused for a command with a code that is none."""
         self._terminal, self._view, self._ignition = terminal, view, ignition
-        self._check = check
+        self._check, self.recorders = check, recorders
         self._silence = Silence()
+        self.on_event: list[Callable[[device.Event], None]] = []
         self._watching: dict[int, Client] = {}
         self._shown_ms = 0
         self._later: asyncio.TimerHandle | None = None
@@ -60,13 +63,15 @@ class Devices:
             case device.Event():
                 await self._event(client, message)
             case device.Status():
-                _send(client, self._state())
+                _send(client, self.state())
             case device.Watch():
                 self._watch(client)
             case device.CommandResult():
-                log.info("command_result", device=message.device, id=message.id, ok=message.ok)
+                self.recorders.answered(message)
+            case device.Serves():
+                self.recorders.serves(client, message.devices)
             case _:
-                await self._crew(client, message)
+                _send(client, await self.obey(message))
 
     def refused_line(self, client: Client, reason: str) -> None:
         """A line was too long to be read."""
@@ -74,6 +79,7 @@ class Devices:
 
     def closed(self, client: Client) -> None:
         self._watching.pop(client.number, None)
+        self.recorders.closed(client)
 
     def show_soon(self) -> None:
         """A new fix, a figure: watchers see it, but such changes once a second at most."""
@@ -87,6 +93,8 @@ class Devices:
 
     async def _event(self, client: Client, event: device.Event) -> None:
         self._ignition.heard(event)  # true whether or not there is room to keep it
+        for hear in self.on_event:
+            hear(event)
         try:
             await self._terminal.event(event)
             self._silence.raised(event, self._terminal.timekeeper.uptime_ms())
@@ -103,7 +111,8 @@ class Devices:
             kept = device.Kept(device=event.device, boot=event.boot, event=event.event)
             _send(client, kept)
 
-    async def _crew(self, client: Client, command: BaseModel) -> None:
+    async def obey(self, command: BaseModel) -> device.Done | device.Refusal:
+        """A crew's command, from the socket or the screen: synced, or refused with the remedy."""
         try:
             self._check(command)
             match command:
@@ -113,23 +122,26 @@ class Devices:
                     entry = await self._terminal.crew(command)
                     if isinstance(command, device.SetStatus):
                         self._silence.said(command, self._terminal.timekeeper.uptime_ms())
+                case device.Chimed():
+                    await self._terminal.chimed(command.order, command.revision)
+                    entry = 0  # there is none: it is a note of this terminal's own
                 case _:
                     raise Refused(
                         Reason.MALFORMED, f"{type(command).__name__} is not for the agent"
                     )
         except CrewRefused as refused:
-            _send(client, device.Refusal(reason=refused.reason, remedy=refused.remedy))
+            return device.Refusal(reason=refused.reason, remedy=refused.remedy)
         except Refused as refused:
-            _send(client, device.Refusal(reason=refused.detail, remedy="shorten or correct it"))
+            return device.Refusal(reason=refused.detail, remedy="shorten or correct it")
         except (StoreFull, StoreBusy) as fault:
             remedy = f"{fault.remedy}; until then use the radio"
-            _send(client, device.Refusal(reason="the terminal's disk is full", remedy=remedy))
-        else:
-            _send(client, device.Done(entry=entry))
+            return device.Refusal(reason="the terminal's disk is full", remedy=remedy)
+        return device.Done(entry=entry)
 
-    def _state(self) -> device.State:
+    def state(self) -> device.State:
+        """The terminal as its crew sees it now."""
         silent = self._silence.holds(self._terminal.timekeeper.uptime_ms())
-        return self._view().model_copy(update={"silent": silent})
+        return self._view().model_copy(update={"silent": silent, **self.recorders.view()})
 
     def _watch(self, client: Client) -> None:
         if client.number not in self._watching and len(self._watching) >= WATCHERS_MAX:
@@ -137,7 +149,7 @@ class Devices:
             _send(client, device.Refusal(reason=reason, remedy="end one of them"))
             return
         self._watching[client.number] = client
-        _send(client, self._state())
+        _send(client, self.state())
 
     def _show(self) -> None:
         if self._later is not None:
@@ -146,7 +158,7 @@ class Devices:
         if not self._watching:
             return
         self._shown_ms = self._terminal.timekeeper.uptime_ms()
-        line = device.encode(self._state()).rstrip(b"\n")
+        line = device.encode(self.state()).rstrip(b"\n")
         for client in tuple(self._watching.values()):
             client.send(line)
 

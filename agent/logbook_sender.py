@@ -57,6 +57,10 @@ class LogbookSender:
     def waiting_entries(self) -> int:
         return self._outbox.waiting_entries
 
+    def is_at_centre(self, n: int) -> bool:
+        """Whether the centre has receipted entry `n`."""
+        return self._outbox.is_at_centre(n)
+
     async def reload(self) -> None:
         """Begin anew from what is on disk."""
         while True:

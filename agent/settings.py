@@ -135,10 +135,51 @@ class Health(Settings):
     interval_s: Annotated[float, Field(ge=10, le=86_400)] = 600.0
 
 
+class RecordingSettings(Settings):
+    """When recorders start besides on scene, SOS, siren and `busy`; `vehicle`: the vehicle's own.
+
+    `on_ignition` is for those of the vehicle. What nothing asks for any more stops after
+    `stop_after_s`.
+    """
+
+    on_accept: bool = False
+    on_ignition: bool = False
+    stop_after_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    vehicle: Annotated[tuple[Name, ...], Field(max_length=4)] = ()
+
+
 class ConfigurationSettings(Settings):
     """A signed configuration is taken back after `trial_s` without a welcome under it."""
 
     trial_s: Seconds = 120.0
+
+
+class SpeechSettings(Settings):
+    """`program` reads text and speaks it; empty: nothing is spoken."""
+
+    program: Annotated[str, Field(max_length=200)] = "espeak-ng"
+    language: Literal["zh", "en"] = "zh"
+
+
+class ScreenSettings(Settings):
+    """The officer's screen on this computer's loopback, and on `network`: an address of its own.
+
+    `officers` and `units` are what log-on offers to touch; the inputs are names of a board's.
+    """
+
+    enabled: bool = False
+    port: Annotated[int, Field(ge=1024, le=65_535)] = 8610
+    network: Annotated[str, Field(pattern=r"^(\d{1,3}(\.\d{1,3}){3})?$")] = ""
+    kind: Literal["car", "motorcycle", "foot"] = "car"
+    language: Literal["zh", "en"] = "zh"
+    utc_offset_min: Annotated[int, Field(ge=-840, le=840)] = 480
+    units: Annotated[tuple[Name, ...], Field(max_length=16)] = ()
+    officers: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,16}$")], ...], Field(max_length=32)
+    ] = ()
+    accept_input: Name = "accept"
+    repeat_input: Name = "repeat"
+    speech: SpeechSettings = SpeechSettings()
 
 
 class AgentSettings(Settings):
@@ -156,7 +197,9 @@ class AgentSettings(Settings):
     track: TrackSettings = TrackSettings()
     clock: ClockSettings = ClockSettings()
     health: Health = Health()
+    recording: RecordingSettings = RecordingSettings()
     configuration: ConfigurationSettings = ConfigurationSettings()
+    screen: ScreenSettings = ScreenSettings()
 
 
 def policy_of(report: Report) -> Policy:

@@ -34,6 +34,8 @@ STORE_FULL: Final = "store_full"
 ROOM_AGAIN_MS: Final = 10_000  # after a try that made none
 ROOM_STEPS_MAX: Final = 4
 Watcher = Callable[[], None]
+StatusWatcher = Callable[[device.SetStatus], None]
+Complete = Callable[[device.Event], tuple[device.Event, Mapping[str, object]]]
 HereNow = Callable[[Now], Here | None]
 
 
@@ -48,6 +50,8 @@ class Terminal:
         self._turn = asyncio.Lock()
         self._watchers: list[Watcher] = []
         self._idle_watchers: list[Watcher] = []
+        self._status_watchers: list[StatusWatcher] = []
+        self.complete: Complete | None = None  # what a device's event is kept with
         self._is_full = False
         self._no_room_ms = -ROOM_AGAIN_MS
         self._room = Room(logbook, lambda body: Change((self.entry(body),)))
@@ -55,6 +59,10 @@ class Terminal:
     def on_change(self, watcher: Watcher) -> None:
         """Call `watcher` after each change of orders, status, link or position's presence."""
         self._watchers.append(watcher)
+
+    def on_status(self, watcher: StatusWatcher) -> None:
+        """Call `watcher` with each status that the crew has set, the same again too."""
+        self._status_watchers.append(watcher)
 
     def on_stir(self, watcher: Watcher) -> None:
         """Call `watcher` after changes that may come in floods and can wait: figures."""
@@ -108,21 +116,22 @@ class Terminal:
             if decision.bodies or after is not self.state:
                 await self._commit_decision(Decision(after, decision.bodies), now)
 
-    async def event(self, event: device.Event, meta: Mapping[str, object] | None = None) -> bool:
-        """Keep a device's event, back once it is synced; False, at once, for one kept before.
+    async def event(self, event: device.Event) -> None:
+        """Keep a device's event; back once it is synced, or at once for one that was kept before.
 
-        `meta`: rows of the store that go with it. Raises Refused (no entry can hold it), StoreFull.
+        Raises Refused (no entry can hold it), StoreFull.
         """
+        meta: Mapping[str, object] = {}
+        if self.complete is not None:
+            event, meta = self.complete(event)
         now = self.timekeeper.now()
         body = terminal.event_body(self.state, event, self._here(now))
         seen = (event.device, event.boot, event.event)
-        change = Change((self._entry(body, now),), meta or {}, seen=seen)
+        change = Change((self._entry(body, now),), meta, seen=seen)
         try:
             await self.commit(lambda _n: change)
         except EventSeen:
             log.debug("event_repeated", device=event.device, number=event.event)
-            return False
-        return True
 
     async def log_on(self, command: device.Logon) -> int:
         """Returns the log-on number. Raises Refused, StoreFull."""
@@ -154,7 +163,10 @@ class Terminal:
                 case device.Reply():
                     decision = terminal.reply(self.state, command)
             rows = await self._commit_decision(decision, now)
-            return rows[-1].n
+        if isinstance(command, device.SetStatus):
+            for watcher in self._status_watchers:
+                watcher(command)
+        return rows[-1].n
 
     async def claimed(self, claim: Claim) -> None:
         """What the fixes say of an order; it happened when the entry's `here` was taken.

@@ -5,14 +5,10 @@ Played by demo/story.py. Whoever verifies has the file and the root certificate,
 
 from __future__ import annotations
 
-import asyncio
-import json
-import subprocess
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from demo.processes import outrider, run
-from demo.stage import Stage, StepFailed
+from demo.stage import Stage
 from protocol import cbor
 from protocol.evidence import take_apart
 from protocol.evidence_records import Held, LoggedEntry, decode_record
@@ -36,7 +32,7 @@ async def in_court(stage: Stage) -> None:
         outrider("evidence", "export", "--order", order, "--out", str(file), "--reason", "story",
                  "--config", str(layout.matcher_config)), layout.folder,
     )  # fmt: skip
-    found = await _verified(stage, file, root)
+    found = await stage.verdict("evidence", "verify", str(file), "--trust", str(root))
     stage.check(
         "evidence verify: whole, anchored in the root", "证据核验:完整,锚定于根证书",
         ok=found["whole"] and found["anchored"], figure=f"{found['entries']} entries",
@@ -44,7 +40,7 @@ async def in_court(stage: Stage) -> None:
     number, altered = flipped(file.read_bytes())
     copy = file.with_name("story-altered.cbor")
     copy.write_bytes(altered)
-    found = await _verified(stage, copy, root)
+    found = await stage.verdict("evidence", "verify", str(copy), "--trust", str(root))
     fault = found["first_fault"] or {}
     stage.check(
         f"with one bit of entry {number} flipped: altered, and entry {number} is named",
@@ -52,23 +48,6 @@ async def in_court(stage: Stage) -> None:
         ok=not found["whole"] and (fault.get("part"), fault.get("entry")) == ("entry", number),
         figure=f"{fault.get('part')} {fault.get('entry')}: {fault.get('reason')}",
     )  # fmt: skip
-
-
-async def _verified(stage: Stage, file: Path, root: Path) -> dict[str, Any]:
-    """The verdict; its exit code is 1 where it is negative, which is no failure of the command."""
-    argv = outrider("evidence", "verify", str(file), "--trust", str(root), "--json")
-    process = await asyncio.create_subprocess_exec(
-        *argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=file.parent,
-        env=stage.world.processes.environment,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    if process.returncode not in (0, 1) or not out:
-        stage.check(
-            "evidence verify answers", "核验命令无结果", ok=False, figure=err.decode()[-200:]
-        )
-        raise StepFailed("evidence verify")
-    verdict: dict[str, Any] = json.loads(out)
-    return verdict
 
 
 def flipped(export: bytes) -> tuple[int, bytes]:

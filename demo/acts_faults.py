@@ -7,13 +7,11 @@ Played by demo/story.py. The kill is SIGKILL, the disk is really full.
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Final
 
 from demo.acts_books import doubled, lost
 from demo.forger import forge_cancel
 from demo.layout import FLEET
-from demo.processes import Gone, outrider, run
 from demo.stage import Stage, reported
 from demo.story_crew import Script
 from demo.story_world import SMALL_DISK_UNIT
@@ -24,8 +22,8 @@ from runtime.faults import LinkLost
 from runtime.local_client import request
 
 SCENE_M: Final = (60.0, 0.0)
-MARKS_MAX: Final = 400
-MARK_S: Final = 2.0
+TOUCHES_MAX: Final = 400
+TOUCH_S: Final = 10.0
 BACK_S: Final = 45.0
 RADIO_WORDS: Final = ("accept", "en-route", "on-scene", "clear")
 
@@ -115,12 +113,10 @@ async def _disk_filled(stage: Stage) -> bool:
         f"{SMALL_DISK_UNIT} 终端磁盘写满:存不下的,绝不谎称已存。",
     )
     world.disk.fill()
-    kept = await asyncio.to_thread(_marks_kept, stage)
-    refusal = await asyncio.to_thread(_touch, stage)
+    kept, said = await asyncio.to_thread(_touched, stage)
     stage.check(
         "it says so to its crew, and to use the radio", "终端明确告知民警:磁盘已满,改用电台",
-        ok=refusal is not None and "disk is full" in refusal,
-        figure=f"after {kept} small entries",
+        ok="disk is full" in said and "radio" in said, figure=f"after {kept} touches: {said}",
     )  # fmt: skip
     unit = stage.desk.picture.units.get(SMALL_DISK_UNIT)
     stage.check(
@@ -130,29 +126,21 @@ async def _disk_filled(stage: Stage) -> bool:
     return True
 
 
-def _marks_kept(stage: Stage) -> int:
-    """A recorder's marks until one is not kept any more."""
-    path = stage.world.layout.socket(stage.world.member(SMALL_DISK_UNIT))
-    for number in range(1, MARKS_MAX + 1):
-        mark = device.Event(
-            device="body-9", device_kind="recorder", boot=1, event=number, name="mark"
-        )
-        try:
-            request(path, device.encode(mark).rstrip(b"\n"), MARK_S)
-        except LinkLost:
-            return number - 1
-    return MARKS_MAX
+def _touched(stage: Stage) -> tuple[int, str]:
+    """A crew touches until the terminal cannot keep it: how many were kept, and what it says then.
 
-
-def _touch(stage: Stage) -> str | None:
-    """What the terminal answers to a touch that it cannot keep; None where it kept it."""
+    Made room by the terminal itself takes some of them.
+    """
     path = stage.world.layout.socket(stage.world.member(SMALL_DISK_UNIT))
     line = device.encode(device.SetStatus(status="available")).rstrip(b"\n")
-    try:
-        said = device.decode(request(path, line, 10), device.TO_CLIENT)
-    except (LinkLost, Refused):
-        return None
-    return f"{said.reason}; {said.remedy}" if isinstance(said, device.Refusal) else None
+    for kept in range(TOUCHES_MAX):
+        try:
+            said = device.decode(request(path, line, TOUCH_S), device.TO_CLIENT)
+        except (LinkLost, Refused) as fault:
+            return kept, str(fault)
+        if isinstance(said, device.Refusal):
+            return kept, f"{said.reason}; {said.remedy}"
+    return TOUCHES_MAX, "every touch was kept"
 
 
 async def _by_radio(stage: Stage) -> None:
@@ -206,14 +194,6 @@ async def _all_back(stage: Stage) -> None:
     stage.check(f"{len(twice)} doubled", f"重复 {len(twice)}", ok=not twice,
                 figure="; ".join(twice[:3]))  # fmt: skip
     config = str(world.layout.matcher_config)
-    try:
-        said = await run(outrider("matcher", "verify", "--json", "--config", config),
-                         world.layout.folder)  # fmt: skip
-    except Gone as gone:
-        stage.check(
-            "matcher verify: the journal is whole", "日志核验完整", ok=False, figure=str(gone)
-        )
-        return
-    stage.check(
-        "matcher verify: the journal is whole", "日志核验完整", ok=json.loads(said)["whole"]
-    )
+    found = await stage.verdict("matcher", "verify", "--config", config)
+    stage.check("matcher verify: the journal is whole", "日志核验完整", ok=found["whole"],
+                figure="; ".join(found["faults"][:3]))  # fmt: skip

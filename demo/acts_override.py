@@ -1,4 +1,4 @@
-"""Act four: the rule proposes, a supervisor sends another unit, and `explain` says why.
+"""Act four: the rule proposes, a supervisor sends another unit, and `explain` says who and why.
 
 Played by demo/story.py.
 """
@@ -11,17 +11,19 @@ from demo.processes import outrider, run
 from demo.stage import Stage, reported
 
 PRIORITY: Final = 2
-REASON: Final = "local"
-SCENE_M: Final = (0.0, 60.0)
+REASON: Final = "known_case"
+CHOSEN: Final = "619"
+SCENE_M: Final = (-150.0, 0.0)
 
 
 async def overridden(stage: Stage) -> None:
-    """Priority 2 waits for a person; the person's choice is not the first of the three."""
+    """Priority 2 waits for a person; the person's choice is not one of the three."""
     desk, layout = stage.desk, stage.world.layout
     stage.say(
-        "At priority 2 the rule now only proposes. The supervisor sends the second of its three:"
-        " that crew knows the house. Nobody is stopped from that; why it was done is kept.",
-        "二级警情改为只推荐。值班长选派第二名,因其熟悉该户。系统不阻拦,但留存原因。",
+        "At priority 2 the rule now only proposes the nearest three. The supervisor sends a car"
+        " instead: two officers who follow this case. No rule stops a person; why is kept.",
+        "二级警情改为只推荐最近三组。值班长改派一辆警车:车上两名民警正在跟进该案。"
+        "系统不阻拦,但留存原因。",
     )
     await desk.request("mode", priority=PRIORITY, mode="recommend")
     answer = await desk.report("burglary", PRIORITY, stage.world.street.at(*SCENE_M), 1, 1)
@@ -35,12 +37,12 @@ async def overridden(stage: Stage) -> None:
         lambda: len(proposed()) == 3, 10, "the best three are proposed, nobody is sent",
         "推荐前三名,未自动派出",
     )  # fmt: skip
-    first, second = proposed()[:2]
-    reply = await desk.request("assign", incident=incident, unit=second, reason=REASON)
+    first = proposed()[0]
+    reply = await desk.request("assign", incident=incident, unit=CHOSEN, reason=REASON)
     order = reply.order if reply is not None else None
     stage.check(
-        f"the supervisor sends {second}, not {first}", f"值班长派 {second},而非 {first}",
-        ok=order is not None,
+        f"the supervisor sends {CHOSEN}, not {first}", f"值班长派 {CHOSEN},而非 {first}",
+        ok=order is not None and first != CHOSEN, figure=reply.detail or "" if reply else "",
     )  # fmt: skip
     if order is None:
         return
@@ -55,6 +57,6 @@ async def overridden(stage: Stage) -> None:
         stage.quote(line)
     stage.check(
         "explain names the person, and the unit that was nearer", "explain 写明决定人与更近警组",
-        ok="demo dispatcher" in said[1] and second in said[1] and f"{first} was" in said[1],
+        ok=f"Sent {CHOSEN} by demo dispatcher" in said[1] and f"{first} was" in said[1],
     )  # fmt: skip
     await desk.request("mode", priority=PRIORITY, mode="auto")

@@ -13,7 +13,7 @@ from demo.story_crew import Script
 from protocol.managers import IncidentState
 
 BY_MISTAKE: Final = "621"
-IN_EARNEST: Final = "618"
+IN_EARNEST: Final = "619"
 HELPERS: Final = 2
 FREE_S: Final = 40.0
 HELP_S: Final = 75.0

@@ -7,15 +7,18 @@ demo/story.py, which shows and sums up.
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from demo.desk import Desk
-from demo.processes import Gone
+from demo.processes import Gone, outrider
 from demo.story_crew import StoryCrew
 from demo.story_world import StoryWorld
 from protocol.managers import IncidentState, IncidentUnit
@@ -44,6 +47,7 @@ class Act:
     title: str
     title_zh: str
     checks: list[Check] = field(default_factory=list)
+    took_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -135,6 +139,23 @@ class Stage:
             self.check(what, "未能完成", ok=False, figure=f"not within {timeout_s:.0f} s")
             raise StepFailed(what)
         return took_s
+
+    async def verdict(self, *words: str) -> dict[str, Any]:
+        """The `--json` object of an `outrider` command, whose exit code 1 is a negative verdict.
+
+        Raises StepFailed where it says nothing.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *outrider(*words, "--json"), cwd=self.world.layout.folder, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env=self.world.processes.environment,
+        )  # fmt: skip
+        out, err = await process.communicate()
+        if process.returncode not in (0, 1) or not out:
+            said = err.decode(errors="replace").strip()[-200:]
+            self.check(f"{words[0]} {words[1]} answers", "命令应有结果", ok=False, figure=said)
+            raise StepFailed(words[0])
+        found: dict[str, Any] = json.loads(out)
+        return found
 
     # --- looked up at the desk -------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -37,7 +38,6 @@ ACTS: Final[tuple[tuple[str, str, Callable[[Stage], Awaitable[None]]], ...]] = (
     ("A false SOS, and a real one", "误触求助与真实求助", acts_sos.sos),
     ("In court", "举证", acts_evidence.in_court),
 )
-CLOSED_S: Final = 60.0
 
 
 class Story:
@@ -49,6 +49,8 @@ class Story:
         self.console = Console(stderr=options.json, highlight=False)
         self.world = StoryWorld(folder, options.seed, SystemClock(), self._say)
         self.stage = Stage(self.world, self.console)
+        self._ready_s = 0.0
+        logging.getLogger("paho.mqtt.client").setLevel(logging.CRITICAL)  # the broker is killed
 
     def _say(self, what: str) -> None:
         Console(stderr=True).print(f"[dim]demo:[/] {what}")
@@ -58,6 +60,7 @@ class Story:
         try:
             await world.start()
             await world.ready()
+            self._ready_s = world.elapsed_s
             for number, (title, title_zh, play) in enumerate(ACTS):
                 if number:
                     await self._pause()
@@ -70,6 +73,7 @@ class Story:
 
     async def _play(self, play: Callable[[Stage], Awaitable[None]]) -> None:
         """One act; what it waited for in vain is a failed check, and the next one begins."""
+        since_s = self.world.elapsed_s
         try:
             await play(self.stage)
         except StepFailed:
@@ -77,6 +81,8 @@ class Story:
         except Gone as gone:
             self.stage.check(str(gone), "系统部件未按预期工作", ok=False)
             self.world.check()  # gone for good: the story ends here
+        finally:
+            self.stage.acts[-1].took_s = round(self.world.elapsed_s - since_s, 1)
 
     async def _pause(self) -> None:
         if not self.options.pause:
@@ -97,8 +103,9 @@ class Story:
 
     def _show_times(self) -> None:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in ("", "ours 本次", "the story 原案"):
-            table.add_column(column, justify="left" if not column else "right", no_wrap=True)
+        table.add_column("")
+        for column in ("ours 本次", "story 原案"):
+            table.add_column(column, justify="right", no_wrap=True)
         for one in self.stage.times.values():
             story = "-" if one.story_s is None else seconds(one.story_s)
             table.add_row(f"{one.what_zh} {one.what}", seconds(one.ours_s), story)
@@ -122,4 +129,5 @@ class Story:
             "story": self.options.story,
             "acts": [asdict(act) for act in self.stage.acts],
             "times": {key: asdict(one) for key, one in self.stage.times.items()},
+            "ready_s": round(self._ready_s, 1),
         }

@@ -108,6 +108,10 @@ class Recorder:
         self._emit("mark", {})
         return {}
 
+    def _clock(self) -> Message:
+        """What it is by its own clock at the instant of an answer."""
+        return {"device_time_ms": self._clock_ms()} if self._options.has_clock else {}
+
     def _clock_ms(self) -> int:
         """The recorder's own clock, wrong by its offset."""
         return int(datetime.now(UTC).timestamp() * 1000) + self._options.clock_offset_ms
@@ -241,8 +245,10 @@ class Recorder:
         if not isinstance(name, str) or name not in does:
             reason = f"a recorder cannot {name}"
             return {**result, "ok": False, "detail": {"reason": reason}}
+        if name == "record_on" and self.is_recording:
+            return {**result, "ok": True, "detail": self._clock() | {"already": True}}
         try:
-            return {**result, "ok": True, "detail": does[name]()}
+            return {**result, "ok": True, "detail": self._clock() | does[name]()}
         except ValueError as cause:
             return {**result, "ok": False, "detail": {"reason": str(cause)}}
 

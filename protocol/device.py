@@ -79,6 +79,13 @@ class CommandResult(_Strict):
     detail: Detail = {}
 
 
+class Serves(_Strict):
+    """A bridge says, at each connection, to which devices it takes commands."""
+
+    type: Literal["serves"] = "serves"
+    devices: tuple[Name, ...] = Field(max_length=16)
+
+
 class Logon(_Strict):
     """Crew's command: bind unit, vehicle and crew to this terminal."""
 
@@ -119,6 +126,14 @@ class Reply(_Strict):
     code: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")] = "read"
 
 
+class Chimed(_Strict):
+    """The screen has sounded for that revision of an order; it does not again after a restart."""
+
+    type: Literal["chimed"] = "chimed"
+    order: Name
+    revision: Annotated[int, Field(ge=0, lt=1 << 16)]
+
+
 class Status(_Strict):
     """Asks for the terminal's state; the reply is `State`."""
 
@@ -155,10 +170,22 @@ class State(_Strict):
     silent: bool = False  # an SOS was raised in silence: nothing sounds or lights up
     refused: dict[str, int]
     store: dict[str, int] = {}  # bytes a day, after the first minute
+    recorders: tuple[dict[str, Any], ...] = ()  # of this log-on, and whether they are on
+    recorder_not_on: bool = False  # one that must be on is not: it sounds, unless `silent`
 
 
 FromClient: TypeAlias = Annotated[
-    Event | CommandResult | Logon | Logoff | SetStatus | Answer | Reply | Status | Watch,
+    Event
+    | CommandResult
+    | Logon
+    | Logoff
+    | SetStatus
+    | Answer
+    | Reply
+    | Status
+    | Watch
+    | Serves
+    | Chimed,
     Field(discriminator="type"),
 ]
 ToClient: TypeAlias = Annotated[

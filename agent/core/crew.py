@@ -8,7 +8,7 @@ from typing import Final
 
 from protocol import cbor
 from protocol.entry import Logon
-from protocol.fields import U32, many, maybe, plain, record, text, uint
+from protocol.fields import U32, many, maybe, pair, plain, record, text, uint
 from protocol.order import OPEN, OrderState
 from protocol.words import Status
 
@@ -29,12 +29,14 @@ class Crew:
     members: tuple[str, ...] = ()
     status: int = Status.OFF_DUTY
     status_order: str | None = None
+    recorders: tuple[tuple[str, str | None], ...] = ()  # recorder, officer; None: the vehicle's
 
 
 _decode = record(
     Crew, maybe(uint(U32)), maybe(text(31)), maybe(text(31)), many(text(16), 8), uint(10),
-    maybe(text(31)),
+    maybe(text(31)), many(pair(text(31), maybe(text(16))), 8),
 )  # fmt: skip
+_FIELDS_BEFORE: Final = 6  # in stores of releases without the recorders
 
 
 def encode(crew: Crew) -> bytes:
@@ -43,18 +45,33 @@ def encode(crew: Crew) -> bytes:
 
 def decode(data: bytes) -> Crew:
     """Raises Refused."""
-    return _decode(cbor.decode(data), "crew")
+    said = cbor.decode(data)
+    if isinstance(said, list) and len(said) == _FIELDS_BEFORE:
+        said = [*said, []]
+    return _decode(said, "crew")
 
 
 def logged_on(body: Logon) -> Crew:
     """The crew after its log-on entry."""
-    return Crew(body.number, body.unit, body.vehicle, body.crew, Status.AVAILABLE)
+    return Crew(
+        body.number, body.unit, body.vehicle, body.crew, Status.AVAILABLE, None, body.recorders
+    )
 
 
 def binds_the_same(crew: Crew, body: Logon) -> bool:
     """Whether a log-on would change nothing, as when a script says it twice."""
-    now = (crew.unit, crew.vehicle, crew.members)
-    return crew.logon is not None and now == (body.unit, body.vehicle, body.crew)
+    now = (crew.unit, crew.vehicle, crew.members, crew.recorders)
+    said = (body.unit, body.vehicle, body.crew, body.recorders)
+    return crew.logon is not None and now == said
+
+
+def keeps_recorders(
+    crew: Crew, unit: str, members: tuple[str, ...]
+) -> tuple[tuple[str, str | None], ...]:
+    """The recorders after the desk logs `unit` on here, which names none."""
+    if crew.unit != unit:
+        return ()
+    return tuple(one for one in crew.recorders if one[1] is None or one[1] in members)
 
 
 def follow(crew: Crew, order: str, state: OrderState) -> Crew:

@@ -94,6 +94,10 @@ class Outbox:
         for number in [m for m in self._urgent_waiting if self._is_covered(m, m)]:
             del self._urgent_waiting[number]
 
+    def is_at_centre(self, n: int) -> bool:
+        """Whether a receipt covers entry `n`."""
+        return self._is_covered(n, n)
+
     def seems_lower(self, n: int) -> bool:
         """Whether a receipt of `n` means that the centre has lost what it had receipted."""
         again = self.backlog is not None and self.backlog.sendings >= LOWER_AFTER_SENDINGS

@@ -10,7 +10,7 @@ from typing import Final
 
 from agent.core import answers, orders
 from agent.core.answers import CrewRefused
-from agent.core.crew import Crew, binds_the_same, follow, logged_on, set_by_hand
+from agent.core.crew import Crew, binds_the_same, follow, keeps_recorders, logged_on, set_by_hand
 from agent.core.now import Now
 from agent.core.orders import Desk
 from protocol import device
@@ -82,7 +82,11 @@ def _bound(state: State, bind: Bind, first_n: int) -> Decision:
         if state.crew.logon is None:
             return Decision(state)
         return Decision(replace(state, crew=Crew()), (Logoff(state.crew.logon, BY_DESK),))
-    command = device.Logon(unit=bind.unit, crew=bind.crew, vehicle=bind.vehicle, driver=bind.driver)
+    recorders = keeps_recorders(state.crew, bind.unit, bind.crew)
+    command = device.Logon(
+        unit=bind.unit, crew=bind.crew, vehicle=bind.vehicle, driver=bind.driver,
+        recorders=recorders,
+    )  # fmt: skip
     return log_on(state, command, first_n)
 
 

@@ -31,7 +31,7 @@ class Bridge:
         self._sessions = {session.name: session for session in sessions}
         self._results: deque[CommandResult] = deque(maxlen=RESULTS_MAX)
         self._notices: deque[Notice] = deque(maxlen=NOTICES_MAX)
-        self._is_connected = False
+        self._is_connected = self._is_announced = False
 
     @property
     def is_connected(self) -> bool:
@@ -53,7 +53,7 @@ class Bridge:
         return new + self._number_notices(now_ms)
 
     def agent_opened(self, now_ms: int) -> None:
-        self._is_connected = True
+        self._is_connected, self._is_announced = True, False
         self.relay.connected(now_ms)
 
     def agent_lost(self) -> None:
@@ -89,7 +89,14 @@ class Bridge:
         self._number_notices(now_ms)
         results = [device.encode(result).rstrip(b"\n") for result in self._results]
         self._results.clear()
-        return self.relay.due(now_ms) + results
+        return self._announcement() + self.relay.due(now_ms) + results
+
+    def _announcement(self) -> list[bytes]:
+        """Once a connection: to which devices commands can be sent through here."""
+        if self._is_announced:
+            return []
+        self._is_announced = True
+        return [device.encode(device.Serves(devices=tuple(self._sessions))).rstrip(b"\n")]
 
     def wake_ms(self) -> int:
         """When `to_agent` has something, if nothing comes before."""

@@ -12,7 +12,7 @@ from matcher.core.offers import close, fill
 from matcher.core.places import apart_m
 from matcher.core.sos_desk import check_may_cancel
 from matcher.core.updates import revise_all
-from matcher.core.visibility import is_hidden, may_know
+from matcher.core.visibility import may_know
 from protocol import request as rq
 from protocol.dispatch import Revision
 from protocol.order import AnswerMeans, OrderStep
@@ -35,8 +35,7 @@ def propose(draft: Draft, new: Incident) -> None:
                 "may_be_same", f"{new.incident}-{old.incident}",
                 f"{new.number} may be {old.number}: {new.kind}, {far_m:.0f} m apart,"
                 f" {apart_ms // 60_000} min later; merge {new.incident} {old.incident}",
-                # who may not know of the old one does not read that it is there
-                incident=old.incident if is_hidden(draft.board, old) else new.incident,
+                incident=new.incident,
             )  # fmt: skip
 
 

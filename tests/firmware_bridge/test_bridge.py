@@ -23,7 +23,7 @@ class World:
             session.opened(NOW)
             self.bridge.collect(session, NOW)
         self.bridge.agent_opened(NOW)
-        self.present = self.told()
+        self.serves, *self.present = self.told()
 
     def told(self, now_ms: int = NOW) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.bridge.to_agent(now_ms)]
@@ -36,6 +36,12 @@ class World:
 
     def agent(self, **message: Any) -> str | None:
         return self.bridge.agent_line(json.dumps(message).encode(), NOW)
+
+
+def test_each_connection_begins_with_the_devices_that_take_commands() -> None:
+    world = World()
+    assert world.serves == {"type": "serves", "devices": ["body-1", "body-2"]}
+    assert not [one for one in world.told() if one["type"] == "serves"]
 
 
 def test_presence_is_the_bridges_own_event() -> None:
@@ -144,5 +150,7 @@ def test_the_agents_absence_loses_no_event() -> None:
     world.says(world.body, "mark", 2)
     assert world.told() == []
     world.bridge.agent_opened(NOW + 1)
-    again = [one["event"] for one in world.told(NOW + 1) if one["device"] == "body-1"]
+    serves, *events = world.told(NOW + 1)
+    assert serves == world.serves
+    again = [one["event"] for one in events if one["device"] == "body-1"]
     assert again == [1, 2]

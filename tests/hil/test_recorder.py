@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -148,9 +149,14 @@ def test_commands_are_done_once_and_answered_each_time(tmp_path: Path) -> None:
             ]  # fmt: skip
             done = [r for r in results if r["type"] == "command_result"]
             assert done[0] == done[1] == {
-                "type": "command_result", "device": "body-1", "id": 5, "ok": True, "detail": {},
+                "type": "command_result", "device": "body-1", "id": 5, "ok": True,
+                "detail": {"device_time_ms": ANY},
             }  # fmt: skip
-            for number, name, ok in ((6, "record_on", False), (7, "buzzer", False), (8, 3, False)):
+            bench.say(type="command", id=6, name="record_on")
+            result = await bench.message()
+            assert result["ok"]
+            assert result["detail"] == {"device_time_ms": ANY, "already": True}
+            for number, name, ok in ((7, "buzzer", False), (8, 3, False)):
                 bench.say(type="command", id=number, name=name)
                 result = await bench.message()
                 assert (result["id"], result["ok"]) == (number, ok)

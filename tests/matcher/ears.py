@@ -85,6 +85,12 @@ class Ears:
         for topic in sorted(self.held):
             self.publisher.clear_ghost(topic)
 
+    def forget(self) -> None:
+        """What has happened since was never published: the process had ended."""
+        self._seen = len(self.fleet.events)
+        self._listeners.clear()
+        self.live.begin()
+
     def place(self, unit: str, lat_e7: int, lon_e7: int) -> None:
         """A verified position of the unit's terminal, standing there."""
         position = Position(

@@ -127,7 +127,7 @@ def test_a_supervisor_changes_the_mode_and_the_best_three_wait_for_a_person(worl
     )
     assert state[0]["unit"] == "621"
     assert state[0]["why"].startswith("no. 1 by travel time")
-    override = ("assign", incident, "618", "--reason", "local", "--config", config)
+    override = ("assign", incident, "618", "--reason", "local_knowledge", "--config", config)
     assert run(outrider("request", *override)).returncode == 0
     order = world.desk.order(incident, "618", "delivered")
     assert "618" in world.ask_journal("explain", order)
