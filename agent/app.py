@@ -39,6 +39,7 @@ from agent.screen_switch import ScreenSwitch
 from agent.seals import Seals
 from agent.settings import AgentSettings, policy_of
 from agent.store_figures import StoreFigures
+from agent.system_trust import system_trust
 from agent.terminal import Terminal
 from agent.timekeeper import Timekeeper
 from agent.upkeep import Upkeep
@@ -48,14 +49,11 @@ from agent.whereabouts import NewestFix, Whereabouts
 from protocol import device
 from protocol.entry import Alarm, Body, Entry, Start
 from protocol.refusal import Reason, Refused
-from protocol.words import TimeTrust
 from runtime import settings as settings_file
-from runtime.clock import system_clock_synchronized
 from runtime.faults import ConfigFault, OutriderFault, StoreFault
 from runtime.local_socket import LocalServer
 from runtime.log import get_log, set_level
 from runtime.mqtt_link import MqttLink
-from runtime.mqtt_types import Will
 from runtime.service import Service, run_daemon
 from runtime.store import Store
 
@@ -64,7 +62,6 @@ log = get_log("agent")
 PROGRESS_S = 15.0
 MB = 1_000_000
 _BEAT_S = 4.0
-_TRUST_OF = {"ntp": TimeTrust.NTP, "rtc": TimeTrust.RTC, "none": TimeTrust.NONE}
 
 
 def main(config: Path) -> int:
@@ -95,7 +92,9 @@ class Agent:
         begun = configuration.begin(store, loaded.meta, settings)
         self._settings = settings = begun.settings
         floor_ms = max(BUILT_MS, loaded.floor_ms, identity.floor_ms)
-        self._timekeeper = Timekeeper(service.clock, floor_ms, self._system_trust)
+        self._timekeeper = Timekeeper(
+            service.clock, floor_ms, lambda: system_trust(self._settings.clock.system)
+        )
         self._store_figures = StoreFigures(store, self._timekeeper.uptime_ms)
         self._seals = self._open_seals(identity, loaded)
         self._refusals = Refusals(log)
@@ -111,7 +110,10 @@ class Agent:
         )
         self._devices = Devices(
             self._terminal, self._view, self._whereabouts.ignition, self._upkeep.codes.check,
-            Recorders(self._terminal, self._whereabouts.ignition, settings.recording, loaded.meta),
+            Recorders(
+                self._terminal, self._whereabouts.ignition, settings.recording, loaded.meta,
+                self._upkeep.codes,
+            ),
         )  # fmt: skip
         self._server = self._make_server()
         self._screen = ScreenSwitch(
@@ -215,7 +217,7 @@ class Agent:
             subscriptions=[(self._seals.order_topic, 1)],
             rng=random.Random(),
             log=get_log("link"),
-            make_will=self._will,
+            make_will=lambda number: self._uplink.will(connection=number),
             check_peer=peer_check(self._timekeeper.now, lambda: self._timekeeper.floor_ms),
         )
 
@@ -227,9 +229,6 @@ class Agent:
         self._devices.recorders.use(settings.recording)
         if settings.broker != before.broker:
             self._link.reconnect(link_settings(settings))
-
-    def _will(self, connection: int) -> Will | None:
-        return self._uplink.will(connection)
 
     def _make_uplink(self) -> None:
         settings = self._settings
@@ -297,9 +296,3 @@ class Agent:
         figures.update(self._store_figures.figures())
         figures.update(self._screen.figures())
         return figures
-
-    def _system_trust(self) -> TimeTrust:
-        configured = _TRUST_OF.get(self._settings.clock.system)
-        if configured is not None:
-            return configured
-        return TimeTrust.NTP if system_clock_synchronized() else TimeTrust.RTC

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from agent.codebook import Codes
 from agent.core import recorded
 from agent.core.ignition import Ignition
 from agent.core.recorded import Recorded, Recordings
@@ -17,6 +18,7 @@ from agent.settings import RecordingSettings
 from agent.terminal import Terminal
 from agent.waiting import wait_at_most
 from protocol import device
+from protocol.codebook_model import Codebook
 from protocol.refusal import Refused
 from runtime.local_socket import Client
 from runtime.log import get_log
@@ -35,8 +37,9 @@ class Recorders:
         ignition: Ignition,
         settings: RecordingSettings,
         kept: Mapping[str, object],
+        codes: Codes,
     ) -> None:
-        self._terminal, self._ignition = terminal, ignition
+        self._terminal, self._ignition, self._codes = terminal, ignition, codes
         self._recording = Recording(_rules(settings), terminal.logbook.boot << ID_BITS)
         self._recordings = Recordings(_kept(kept.get(recorded.ROW)))
         self._serving: dict[str, Client] = {}
@@ -114,13 +117,21 @@ class Recorders:
         return completed, self._recordings.row()
 
     def _said(self, command: device.SetStatus) -> None:
-        self._recording.said(command)
+        self._recording.said(command, is_work=_is_work(self._codes.book, command.reason))
         self._wake.set()
 
     def _changed(self) -> None:
         self._recording.seen(self._terminal.state)
         self._recordings.seen(self._terminal.state)
         self._wake.set()
+
+
+def _is_work(book: Codebook | None, reason: str | None) -> bool:
+    """Whether `busy` for that reason is what incidents are made of; in doubt it is."""
+    if book is None or reason is None:
+        return True
+    kind = book.kind(reason)
+    return kind is not None and kind.dispatched
 
 
 def _rules(settings: RecordingSettings) -> Rules:

@@ -24,7 +24,7 @@ class Speaker:
         self._program, self._options = program, options
         self._next: tuple[str, str] | None = None
         self._wake = asyncio.Event()
-        self._is_missing = False
+        self.is_missing = False  # the program; told once
         self._process: Process | None = None
         self.spoken = 0
 
@@ -45,7 +45,7 @@ class Speaker:
                 await self._wake.wait()
                 self._wake.clear()
                 said, self._next = self._next, None
-                if said is not None and not self._is_missing:
+                if said is not None and not self.is_missing:
                     await self._speak(*said)
         finally:
             self._end()
@@ -56,7 +56,7 @@ class Speaker:
                 self._program, *self._options[language], stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL
             )
         except OSError as cause:
-            self._is_missing = True
+            self.is_missing = True
             remedy = "install espeak-ng, or name a program in [screen.speech] program"
             log.warning("no_speech_engine", program=self._program, reason=cause, remedy=remedy)
             return

@@ -27,6 +27,7 @@ BENCHES: Final = {
     "position": ("bench.position_size", "bytes of a sealed position on the wire, beside others'"),
     "reporting": ("bench.reporting", "messages of prediction, beside distance-and-angle"),
     "track": ("bench.track_size", "bytes a fix of the sealed track"),
+    "arrival": ("bench.arrival", "false arrivals by themselves per 100 drive-bys"),
     "agent": ("bench.agent_process", "memory and processor share of an agent, first position"),
     "gnss": ("bench.gnss", "a receiver at 10 Hz with all talkers: the agent's share of a core"),
     "recovery": ("bench.recovery", "agent, matcher, broker: killed and serving again"),

@@ -22,6 +22,7 @@ from protocol.entry import Delivered, EntryKind
 from protocol.order import OPEN, IllegalStep, OrderState, OrderStep, advance
 
 UNDELIVERED_MS_MAX: Final = 20_000  # no kill takes a part away for so long
+OWN_CHANNEL: Final = "terminal"  # an SOS, or a unit that is busy with something of its own
 UNASKED: Final = "nobody asked for it"
 _PLACES: Final = ("assign", "backup")
 _WANTS_REASON: Final = (OrderStep.EXPIRE, OrderStep.CANCEL, OrderStep.SUPERSEDE, OrderStep.DECLINE)
@@ -59,6 +60,7 @@ class Journal:
     seq: int = 0
     orders: dict[str, OrderLife] = field(default_factory=dict)
     incidents: dict[str, str] = field(default_factory=dict)
+    reported: set[str] = field(default_factory=set)  # incidents that somebody called in
     requests: Counter[str] = field(default_factory=Counter)
     terms: int = 0
     double: list[str] = field(default_factory=list)
@@ -90,6 +92,8 @@ class Journal:
                 self.terms += 1
             case ev.IncidentOpened():
                 self.incidents[event.incident] = "pending"
+                if event.channel != OWN_CHANNEL:
+                    self.reported.add(event.incident)
             case ev.IncidentMoved():
                 self.incidents[event.incident] = event.state
             case ev.RequestDone():
@@ -148,7 +152,7 @@ def doubled_requests(journal: Journal, asked: Mapping[str, str | None]) -> list[
             faults.append(f"request {request}: no reply")
         elif incident not in journal.incidents:
             faults.append(f"request {request}: its reply names {incident}, which is not journaled")
-    made, wanted = set(journal.incidents), {i for i in asked.values() if i is not None}
+    made, wanted = journal.reported, {i for i in asked.values() if i is not None}
     return faults + [f"incident {i}: {UNASKED}" for i in sorted(made - wanted)]
 
 

@@ -24,7 +24,7 @@ from runtime.local_client import request
 SCENE_M: Final = (60.0, 0.0)
 TOUCHES_MAX: Final = 400
 TOUCH_S: Final = 10.0
-BACK_S: Final = 45.0
+BACK_S: Final = 75.0
 RADIO_WORDS: Final = ("accept", "en-route", "on-scene", "clear")
 
 
@@ -34,8 +34,8 @@ async def broken(stage: Stage) -> None:
     await _cancel_forged(stage, order, unit)
     full = await _disk_filled(stage)
     await _by_radio(stage)
-    if full and stage.world.disk is not None:
-        stage.world.disk.free()
+    if full:
+        await _disk_freed(stage)
     await _all_back(stage)
 
 
@@ -94,7 +94,7 @@ async def _cancel_forged(stage: Stage, order: str, unit: str) -> None:
     stage.check(
         "the forged cancel is refused and counted; the order goes on",
         "伪造撤销被拒并计数,指令照常",
-        ok=crew.refused == {"unknown_key": 1} and state in ("confirmed", "en_route", "on_scene"),
+        ok=crew.refused == {"unknown_key": 1} and state not in ("cancelled", "superseded"),
         figure=f"refused {crew.refused}, order {state}",
     )  # fmt: skip
 
@@ -126,21 +126,30 @@ async def _disk_filled(stage: Stage) -> bool:
     return True
 
 
-def _touched(stage: Stage) -> tuple[int, str]:
+async def _disk_freed(stage: Stage) -> None:
+    """The same touch is kept as soon as there is room, without a restart."""
+    assert stage.world.disk is not None
+    stage.world.disk.free()
+    kept, said = await asyncio.to_thread(_touched, stage, 1)
+    stage.check("with room again the same touch is kept", "腾出空间后,同一操作即被保存",
+                ok=kept == 1, figure=said)  # fmt: skip
+
+
+def _touched(stage: Stage, touches_max: int = TOUCHES_MAX) -> tuple[int, str]:
     """A crew touches until the terminal cannot keep it: how many were kept, and what it says then.
 
-    Made room by the terminal itself takes some of them.
+    Room that the terminal makes by itself takes some of them.
     """
     path = stage.world.layout.socket(stage.world.member(SMALL_DISK_UNIT))
     line = device.encode(device.SetStatus(status="available")).rstrip(b"\n")
-    for kept in range(TOUCHES_MAX):
+    for kept in range(touches_max):
         try:
             said = device.decode(request(path, line, TOUCH_S), device.TO_CLIENT)
         except (LinkLost, Refused) as fault:
             return kept, str(fault)
         if isinstance(said, device.Refusal):
             return kept, f"{said.reason}; {said.remedy}"
-    return TOUCHES_MAX, "every touch was kept"
+    return touches_max, "kept"
 
 
 async def _by_radio(stage: Stage) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from demo.stage import Stage, StepFailed, Time, between_s, reported, seconds
+from demo.stage import Stage, StepFailed, between_s, reported, seconds
 from demo.story_crew import Script
 from protocol.geodesy import distance_m
 
@@ -53,9 +53,8 @@ async def ordered(stage: Stage) -> None:
     assert found is not None
     arrived = found.times.on_scene or found.times.reported
     stage.time(
-        "first_on_scene",
-        Time("report to first unit on scene", "接警到首组到场",
-             between_s(found.times.reported, arrived), STORY_ARRIVAL_S),
+        "first_on_scene", "report to first unit on scene", "接警到首组到场",
+        between_s(found.times.reported, arrived), STORY_ARRIVAL_S,
     )  # fmt: skip
     stage.order = stage.on_it(incident)[TAKES].order
 
@@ -81,7 +80,7 @@ async def _heard(stage: Stage, incident: str, called_s: float) -> None:
         ok=took_s is not None and all("alert" in kinds[u] for u in NEIGHBOURS),
         figure=f"last screen {seconds(worst_s)} after the call",
     )  # fmt: skip
-    stage.time("heard", Time("call to the last screen", "报警到最后一块屏", worst_s, None))
+    stage.time("heard", "call to the last screen", "报警到最后一块屏", worst_s)
     if took_s is None:
         raise StepFailed("heard")
 
@@ -115,10 +114,8 @@ async def flees(stage: Stage) -> None:
         lambda: all(_has_read(stage, u, incident) for u in going), 15,
         "the safety update is read by all on it", "安全提示全员已读",
     )  # fmt: skip
-    stage.time(
-        "safety", Time("flight told to danger read by all", "改点到安全提示全员已读",
-                       stage.world.elapsed_s - since_s, None),
-    )  # fmt: skip
+    took_s = stage.world.elapsed_s - since_s
+    stage.time("safety", "flight told to danger read by all", "改点到安全提示全员已读", took_s)
 
 
 _GOING: Final = frozenset({"confirmed", "en_route", "on_scene"})
@@ -145,7 +142,7 @@ async def surrounded(stage: Stage) -> None:
     )
     await stage.desk.request("add", incident=incident, units=3)
     await stage.proves(
-        lambda: len(_by_plan(stage, incident)) == 4, 20,
+        lambda: len(_by_plan(stage, incident)) >= 4, 20,
         "four units hold the plan's places", "四个警组按预案就位",
     )  # fmt: skip
     everyone = sorted({*_by_plan(stage, incident), TAKES})
@@ -163,7 +160,7 @@ async def surrounded(stage: Stage) -> None:
     found = stage.incident(incident)
     assert found is not None
     over = between_s(found.times.reported, found.times.cleared or found.times.reported)
-    stage.time("over", Time("report to cleared", "接警到处置完毕", over, STORY_OVER_S))
+    stage.time("over", "report to cleared", "接警到处置完毕", over, STORY_OVER_S)
     ours, theirs = stage.times["first_on_scene"].ours_s, stage.times["over"].ours_s
     stage.say(
         f"First unit there after {seconds(ours)} (the story: 24 s), over after {seconds(theirs)}"

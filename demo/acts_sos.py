@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from demo.processes import outrider, run
-from demo.stage import Stage, Time
+from demo.stage import Stage
 from demo.story_crew import Script
 from protocol.managers import IncidentState
 
@@ -62,10 +62,8 @@ async def _real_one(stage: Stage) -> None:
     await stage.proves(
         lambda: _there(stage, incident) >= 1, HELP_S, "the first helper is there", "首组支援到场"
     )
-    stage.time(
-        "sos", Time("SOS to the first helper there", "求助到首组支援到场",
-                    stage.world.elapsed_s - since_s, None),
-    )  # fmt: skip
+    took_s = stage.world.elapsed_s - since_s
+    stage.time("sos", "SOS to the first helper there", "求助到首组支援到场", took_s)
     await stage.proves(
         lambda: _there(stage, incident) >= HELPERS, HELP_S,
         "two units with two officers or more are there", "两组、至少两名民警到场",

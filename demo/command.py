@@ -36,7 +36,10 @@ _EXAMPLE = "example: ./run demo --seconds 60 --json --seed 7 --keep /tmp/demo"
 
 def main(argv: list[str]) -> int:
     """0: all attended; 1: something stayed open or failed; 2: wrong usage."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.pause and options.story is None:
+        parser.error("--pause: only with --story")
     start_log("error")
     folder = Path(tempfile.mkdtemp(prefix="outrider-demo-"))
     demo = Demo(options, folder) if options.story is None else Story(options, folder)

@@ -52,7 +52,7 @@ class Act:
 
 @dataclass(slots=True)
 class Time:
-    """A time of this run beside the story's; `story_s` None: the story gives none."""
+    """A time of this run beside the story's."""
 
     what: str
     what_zh: str
@@ -98,8 +98,11 @@ class Stage:
         """What a command of the product said."""
         self._print(Text(f"     {line}", style="cyan"))
 
-    def time(self, key: str, time: Time) -> None:
-        self.times[key] = time
+    def time(
+        self, key: str, what: str, what_zh: str, ours_s: float, story_s: float | None = None
+    ) -> None:
+        """A line of the table at the end; `story_s` None: the story gives no such time."""
+        self.times[key] = Time(what, what_zh, round(ours_s, 3), story_s)
 
     def _print(self, text: Text) -> None:
         self.console.print(text, soft_wrap=True)

@@ -57,6 +57,8 @@ class Story:
 
     async def run(self) -> int:
         world = self.world
+        if self.options.seconds is not None:
+            self._say("--seconds: a story ends by itself")
         try:
             await world.start()
             await world.ready()

@@ -22,6 +22,7 @@ from protocol import device
 READ_S = 0.8
 LOOK_S = 0.2
 SHORT_STAY_S = 2.0
+BREATH_S = 5.0  # after an order, before the way back to the post
 
 
 @dataclass(slots=True)
@@ -103,7 +104,9 @@ class StoryCrew(Crew):
             disposition = await self._stay(key)
             if disposition is not None:
                 await self._answer(key, "clear", disposition=disposition)
-        self._go(self.post)
+        await asyncio.sleep(BREATH_S)
+        if not any(self._is_open(o["order"]) for o in self.state.get("orders", ()) if _binds(o)):
+            self._go(self.post)
 
     async def _follow(self, key: str) -> bool:
         """True once it is where the order says; the order may say another place on the way."""
@@ -140,3 +143,8 @@ class StoryCrew(Crew):
                 self._go(place)
             await asyncio.sleep(LOOK_S)
         return None
+
+
+def _binds(order: dict[str, Any]) -> bool:
+    """An alert that was taken binds too."""
+    return order["kind"] != "alert" or order["confirm"] is not None

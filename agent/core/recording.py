@@ -91,7 +91,7 @@ class Recording:
         self._state = State()
         self._sos_until_ms: int | None = None
         self._siren: str | None = None  # the board whose siren is on
-        self._is_carrying = False
+        self._is_carrying = self._is_at_work = False
         self.ignition_is_on: bool | None = None  # as `core/ignition` knows it; set before `due`
 
     # --- what happens ---------------------------------------------------------------------------
@@ -101,6 +101,7 @@ class Recording:
         before, self._state = self._state, state
         if state.crew.logon != before.crew.logon:
             self._sos_until_ms = None
+        self._is_at_work = self._is_at_work and state.crew.status == Status.BUSY
         if state.crew.status == Status.TRANSPORTING:
             self._is_carrying = True
         elif state.crew != before.crew and not _is_cleared(before, state):
@@ -111,8 +112,12 @@ class Recording:
             one.officer = officers[name]
         self._ones = kept
 
-    def said(self, command: device.SetStatus) -> None:
-        """The crew's own word ends an SOS, and a transport."""
+    def said(self, command: device.SetStatus, *, is_work: bool = True) -> None:
+        """The crew's own word, after `seen`: it ends an SOS, and a transport.
+
+        `is_work`: its reason, if any, is a kind of incident; a meal is none.
+        """
+        self._is_at_work = command.status == "busy" and is_work
         if command.status != "emergency":
             self._sos_until_ms = None
         if command.status != "transporting":
@@ -194,7 +199,7 @@ class Recording:
             yield Why.SOS
         if self._siren is not None:
             yield Why.SIREN
-        if crew.status == Status.BUSY:
+        if self._is_at_work:
             yield Why.BUSY
         if self.rules.on_accept and states & _COMING:
             yield Why.ACCEPTED

@@ -1,7 +1,7 @@
 """An order as it is spoken: hazards first, then kind, place, distance and way; pure.
 
 At most 12 s by an estimate that errs on the long side (measured with espeak-ng at its set rate,
-tests/agent/test_speech.py). What does not fit is left out from the end, the place shortened last.
+tests/agent/test_speech.py). What does not fit is left out from the end.
 Called by the screen.
 """
 
@@ -10,11 +10,12 @@ from typing import Any, Final, Literal
 
 LONGEST_S: Final = 12.0
 PLACE_CHARACTERS_MAX: Final = 40
+PLACE_CHARACTERS_MIN: Final = 4
 HAZARDS_MAX: Final = 3
 _PAUSE_S: Final = 0.45  # between sentences
 _HAN_S: Final = 0.27  # a syllable
 _LATIN_S: Final = 0.10  # a letter
-_DIGIT_S: Final = 0.50
+_DIGIT_S: Final = 0.40
 
 Language = Literal["zh", "en"]
 NameOf = Callable[[str, str], str]  # table and code of the codebook to a name
@@ -60,18 +61,20 @@ def seconds(text: str) -> float:
 def text_of(card: Mapping[str, Any], name_of: NameOf, language: Language) -> str:
     """What is said of a card as `screen.view` makes it."""
     words, stop = _WORDS[language], "。" if language == "zh" else ". "
+    kind = name_of("kinds", card["incident_kind"])
     if card["alarm"] == "cancelled":
-        parts = [words[card["state"]], name_of("kinds", card["incident_kind"]), _place(card)]
-    else:
-        parts = [
-            _hazards(card, name_of, language), words[card["kind"]],
-            words["priority"] if card["priority"] <= 1 else "",
-            name_of("kinds", card["incident_kind"]), _place(card), _way(card, language),
-        ]  # fmt: skip
-        if card["plan"]["wait_for"]:
-            # before the place: who hears only half of it must hear this
-            parts.insert(1, words["wait"].format(unit=card["plan"]["wait_for"]))
-    return _fitting([part for part in parts if part], stop)
+        return _fitting([words[card["state"]], kind], _place(card, language), "", stop)
+    wait = card["plan"]["wait_for"]
+    parts = [
+        _hazards(card, name_of, language),
+        words["wait"].format(unit=wait) if wait else "",
+        words[card["kind"]],
+        words["priority"] if card["priority"] <= 1 else "",
+        kind,
+    ]
+    return _fitting(
+        [part for part in parts if part], _place(card, language), _way(card, language), stop
+    )
 
 
 def _hazards(card: Mapping[str, Any], name_of: NameOf, language: Language) -> str:
@@ -80,8 +83,11 @@ def _hazards(card: Mapping[str, Any], name_of: NameOf, language: Language) -> st
     return between.join([_WORDS[language]["hazard"], *names]) if names else ""
 
 
-def _place(card: Mapping[str, Any]) -> str:
-    return str(card["place"]["text"])[:PLACE_CHARACTERS_MAX]
+def _place(card: Mapping[str, Any], language: Language) -> str:
+    """The English voice cannot read Chinese: it would spell each character."""
+    text = str(card["place"]["text"])[:PLACE_CHARACTERS_MAX]
+    is_han = any(ord(character) >= 0x2E80 for character in text)
+    return "Place on the screen" if is_han and language == "en" else text
 
 
 def _way(card: Mapping[str, Any], language: Language) -> str:
@@ -98,10 +104,21 @@ def _way(card: Mapping[str, Any], language: Language) -> str:
     return far + between + words["towards"].format(way=way)
 
 
-def _fitting(parts: list[str], stop: str) -> str:
-    while len(parts) > 1 and seconds(stop.join(parts) + stop) > LONGEST_S:
-        parts.pop()
-    text = stop.join(parts) + stop
+def _fitting(parts: list[str], place: str, way: str, stop: str) -> str:
+    """All of it; else without the way; else with a shorter place; else what fits of the rest."""
+    text = _joined([*parts, place, way], stop)
+    while seconds(text) > LONGEST_S and place:
+        # a stump of a name helps nobody
+        shorter = place[:-1] if len(place) > PLACE_CHARACTERS_MIN else ""
+        way, place = "", place if way else shorter
+        text = _joined([*parts, place], stop)
+    while seconds(text) > LONGEST_S and len(parts) > 1:
+        parts = parts[:-1]
+        text = _joined(parts, stop)
     while seconds(text) > LONGEST_S:
         text = text[:-1]
     return text.strip()
+
+
+def _joined(parts: list[str], stop: str) -> str:
+    return stop.join(part for part in parts if part) + stop

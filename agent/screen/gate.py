@@ -13,6 +13,7 @@ from typing import Final
 
 Headers = Sequence[tuple[bytes, bytes]]
 BODY_BYTES_MAX: Final = 4096
+HEADER_BYTES_MAX: Final = 8192
 TOKEN_HEADER: Final = b"x-outrider-token"
 COOKIE: Final = b"outrider-paired"
 PAGE: Final = "/"
@@ -71,6 +72,8 @@ class Gate:
 
     def judge(self, method: str, path: str, headers: Headers, reached: str) -> Passed | Denied:
         """`reached`: the address of ours that the connection came to."""
+        if sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES_MAX:
+            return Denied(431, "headers")
         host = _single(headers, b"host")
         if host is None or self.hosts.get(host) != reached:
             return Denied(421, "host")

@@ -23,7 +23,7 @@ from agent.screen.announcer import Announcer
 from agent.screen.gate import Passed
 from agent.screen.pairing import Pairing
 from agent.screen.touches import Touches
-from agent.screen.view import Surroundings, is_offered, view
+from agent.screen.view import OFFERED, Surroundings, is_offered, view
 from agent.settings import ScreenSettings
 from agent.terminal import Terminal
 from protocol import device
@@ -110,7 +110,7 @@ class Screen:
             self.announcer.again()
         elif name == self.settings.accept_input:
             main = self._page()["main"]
-            if main is not None and {"accept", "take"} & set(main["buttons"]):
+            if main is not None and main["state"] in OFFERED:
                 await self._obey(device.Answer(order=main["order"], answer="accept"))
 
     def _changed(self) -> None:

@@ -35,7 +35,6 @@ BEAT_S: Final = 2.0  # the page is told again so often: it shows when the agent 
 FEEDS_MAX: Final = 8
 CONNECTIONS_MAX: Final = 32
 BIND_AGAIN_S: Final = 5.0
-HEADER_BYTES_MAX: Final = 16_384
 _FREEBIND: Final = 15  # IP_FREEBIND: the vehicle's network may come up later
 _PASSED: Final = "outrider.passed"
 _TYPES: Final = {
@@ -105,7 +104,7 @@ class ScreenServer:
             log_config=None, log_level="warning", access_log=False, server_header=False,
             date_header=False, proxy_headers=False, limit_concurrency=CONNECTIONS_MAX,
             timeout_keep_alive=30, timeout_graceful_shutdown=1,
-            h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+            h11_max_incomplete_event_size=2 * gate.HEADER_BYTES_MAX,
         )  # fmt: skip
         log.info("screen_on", port=self._settings.port, network=self._settings.network or "none")
         try:

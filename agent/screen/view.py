@@ -20,9 +20,9 @@ _WAY: Final[Mapping[str, tuple[float, float]]] = {
 }  # fmt: skip
 _HEADING_MPS: Final = 1.5  # slower, a course says nothing
 _CANCELLED: Final = frozenset({"cancelled", "superseded"})
-_OFFERED: Final = frozenset({"issued", "delivered"})
+OFFERED: Final = frozenset({"issued", "delivered"})
 _HELD: Final = ("on_scene", "en_route", "confirmed")
-_OPEN: Final = _OFFERED | {"accepted"} | set(_HELD)
+_OPEN: Final = OFFERED | {"accepted"} | set(_HELD)
 _BUTTONS: Final[Mapping[str, tuple[str, ...]]] = {
     "issued": ("accept", "decline"),
     "delivered": ("accept", "decline"),
@@ -98,12 +98,12 @@ def _rank(card: Card, near: Surroundings) -> int | None:
         is_new = card["order"] not in near.dismissed
         return 0 if is_new and near.now_ms - card["issued_ms"] < CANCEL_SHOWN_MS else None
     if card["alarm"] == "stand_down":
-        return 1 if card["state"] in _OFFERED else 5
+        return 1 if card["state"] in OFFERED else 5
     if card["state"] not in _OPEN:
         return None
     if card["must_read"]:
         return 2
-    if card["state"] in _OFFERED:
+    if card["state"] in OFFERED:
         return 3 if card["kind"] != "alert" else 6
     return 4
 
@@ -129,7 +129,7 @@ def _buttons(card: Card, alarm: str | None) -> list[str]:
     if alarm == "cancelled" or card["must_read"]:
         return ["read"]
     buttons = list(_BUTTONS.get(card["state"], ()))
-    if card["kind"] == "alert" and card["state"] in _OFFERED:
+    if card["kind"] == "alert" and card["state"] in OFFERED:
         return ["take", "decline"]
     if alarm == "stand_down":
         return [one for one in buttons if one in {"accept", "clear"}]

@@ -18,8 +18,11 @@ from protocol.groups import groups_of_roles
 
 OPEN, RESTRICTED, COVERT = "open", "restricted", "covert"
 TOLD_TO_ALL: Final = frozenset(
-    {"sos", "sos_again", "sos_unacknowledged", "sos_false_alarm", "sos_crew_says", "sos_open"}
-)
+    {
+        "sos", "sos_again", "sos_unacknowledged", "sos_false_alarm", "sos_crew_says", "sos_open",
+        "restored_journal",
+    }
+)  # fmt: skip
 LISTS_UNITS: Final = frozenset({"recommendation", "recommendation_untouched"})
 SOMEBODY: Final = "officer 民警"
 _INCIDENT: Final = re.compile(r"(?<![\w-])i-\d+-\d+(?![\w-])")  # as Draft.new_id makes them
@@ -141,7 +144,7 @@ def audience_of(unit: Unit) -> Audience:
 def audiences_of_alert(board: Board, alert: Alert) -> tuple[Audience, ...]:
     """What names a hidden unit or incident goes to its groups only. Alerts are never retained."""
     order = board.orders.get(alert.order or "")
-    units = {alert.unit or "", order.unit if order is not None else ""}
+    units = {_subject(board, alert)[1] or "", order.unit if order is not None else ""}
     groups = {board.units[one].group for one in units & hidden_units(board)}
     named = {alert.incident or "", order.incident if order is not None else ""}
     named.update(_INCIDENT.findall(alert.text))
@@ -151,6 +154,17 @@ def audiences_of_alert(board: Board, alert: Alert) -> tuple[Audience, ...]:
     own = tuple(Audience(group, retained=False) for group in sorted(groups))
     is_for_all = not groups or alert.kind in TOLD_TO_ALL
     return (Audience("", retained=False), *own) if is_for_all else own
+
+
+def _subject(board: Board, alert: Alert) -> tuple[str, str | None]:
+    """(name, whose): its unit; else the unit or terminal that its text begins with."""
+    if alert.unit is not None or alert.order is not None:
+        return alert.unit or "", alert.unit
+    word = alert.text.partition(" ")[0].rstrip(":")
+    if word in board.units:
+        return word, word
+    units = (one.unit for one in board.terminals.values() if one.device == word)
+    return word, next(units, None)
 
 
 def shown_alerts(board: Board, group: str = "") -> list[Alert]:
@@ -170,9 +184,10 @@ def may_read(board: Board, alert: Alert, roles: tuple[str, ...]) -> bool:
 
 def alert_for(board: Board, alert: Alert, group: str = "") -> Alert:
     """As an audience reads it: without a name that is not for it."""
-    unit = board.units.get(alert.unit or "")
+    word, name = _subject(board, alert)
+    unit = board.units.get(name or "")
     if unit is not None and not is_for(unit, group):
-        return replace(alert, unit=None, order=None, text=_without(alert.text, unit.unit))
+        return replace(alert, unit=None, order=None, text=_without(alert.text, word))
     order = board.orders.get(alert.order or "")
     if order is not None and not is_for_group(board, board.incidents[order.incident], group):
         return replace(alert, order=None)  # of an SOS: what its unit was on before

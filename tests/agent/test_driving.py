@@ -66,11 +66,13 @@ def test_a_passenger_unlocks_and_it_ends_with_the_drive() -> None:
     assert driving.unlock(2, 7, 100)
     assert not driving.is_locked(7, 100)
     assert driving.is_locked(8, 100)  # another shift
+    driving.fix(40 * KMH, UNLOCK_MS)
     assert driving.is_locked(7, 100 + UNLOCK_MS)
-    driving.fix(0.0, 1000)
-    driving.fix(0.0, 1000 + STANDING_MS)
-    driving.fix(40 * KMH, 10_000)
-    assert driving.is_locked(7, 10_000)
+    assert driving.unlock(2, 7, 100 + UNLOCK_MS)
+    driving.fix(0.0, 101 + UNLOCK_MS)
+    driving.fix(0.0, 101 + UNLOCK_MS + STANDING_MS)
+    driving.fix(40 * KMH, 10_000 + UNLOCK_MS)
+    assert driving.is_locked(7, 10_000 + UNLOCK_MS)
 
 
 def test_there_is_nothing_to_unlock_where_it_stands() -> None:

@@ -86,7 +86,7 @@ STATES = [
 ]
 
 
-@pytest.mark.parametrize(("state", "buttons"), STATES, ids=lambda one: str(one))
+@pytest.mark.parametrize(("state", "buttons"), STATES, ids=str)
 def test_buttons_are_the_answers_that_the_order_allows(
     state: OrderState, buttons: list[str]
 ) -> None:
@@ -133,7 +133,7 @@ def test_a_new_hazard_must_be_read_before_anything_else() -> None:
     assert page(replace(held, read=1))["main"]["buttons"] == ["on-scene", "clear", "decline"]
 
 
-@pytest.mark.parametrize(("state", "_buttons"), STATES, ids=lambda one: str(one))
+@pytest.mark.parametrize(("state", "_buttons"), STATES, ids=str)
 def test_a_driver_sees_one_answer_and_no_list(state: OrderState, _buttons: list[str]) -> None:
     cards = card("o-1", state, notes="long story"), card("o-2", OrderState.CLEARED)
     shown = page(*cards, around=near(is_locked=True, is_driving=True))
@@ -158,7 +158,7 @@ def test_the_link_is_up_only_with_a_welcome() -> None:
     assert page()["is_up"]
 
 
-# --- touches and pairing ---------------------------------------------------------------------------
+# --- touches and pairing ----------------------------------------------------------------------
 
 
 def test_touches_are_queued_until_the_centre_has_them() -> None:

@@ -202,6 +202,9 @@ def test_names_of_the_centre_and_no_names_are_not_invited(fleet: Fleet, name: st
         Invitee("d07", IdentityKind.MANAGER),
         Invitee("d07", IdentityKind.MANAGER, "Lin"),
         Invitee("d07", IdentityKind.MANAGER, "Lin", ("king",)),
+        Invitee("d07", IdentityKind.MANAGER, "Lin", ("dispatcher", "group-")),
+        Invitee("d07", IdentityKind.MANAGER, "Lin", ("dispatcher", "group-+")),
+        Invitee("d07", IdentityKind.MANAGER, "Lin", ("group-" + "a" * 26,)),
         Invitee("car", IdentityKind.TERMINAL, "Lin"),
         Invitee("car", IdentityKind.TERMINAL, None, ("dispatcher",)),
         Invitee("m2", IdentityKind.MATCHER),
@@ -210,6 +213,13 @@ def test_names_of_the_centre_and_no_names_are_not_invited(fleet: Fleet, name: st
 def test_kind_person_and_roles_must_agree(fleet: Fleet, invitee: Invitee) -> None:
     with Office.open(fleet.authority) as office, pytest.raises(Refused):
         office.invite(invitee, NOW_MS)
+
+
+def test_a_person_may_belong_to_groups(fleet: Fleet) -> None:
+    with Office.open(fleet.authority) as office:
+        office.invite(
+            Invitee("d08", IdentityKind.MANAGER, "Lin", ("dispatcher", "group-drugs")), NOW_MS
+        )
 
 
 def test_an_approval_fits_only_its_own_request(fleet: Fleet) -> None:

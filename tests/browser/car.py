@@ -1,8 +1,10 @@
-"""One car for the browser: broker, fake centre, a receiver whose speed is set, an agent with a screen."""
+"""One car for the browser: broker, fake centre, a receiver with a speed, an agent with a screen."""
 
 from __future__ import annotations
 
 import contextlib
+import socket
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ from tests.agent.process import AgentProcess, Crew, Receiver
 from tests.agent.receiver import line
 from tests.broker import Broker, free_port
 
+DEADLINE_S = 15.0
 KMH_OF_KNOT = 1.852
 UNIT, CREW = "621", ("4711", "4712")
 
@@ -56,12 +59,26 @@ class Car:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/"
 
-    def start(self) -> None:
+    def start(self, *, waits: bool = True) -> None:
+        """The agent; with `waits` until its screen listens."""
         lines = "\n".join(f"{key} = {value}" for key, value in self.screen.items())
         self.agent.tables["screen"] = lines
         self.agent.tables["screen.speech"] = self.speech
         self.agent.start()
+        if waits:
+            self._wait_for_screen()
         self.crew = self.agent.crew()
+
+    def _wait_for_screen(self) -> None:
+        deadline_s = time.monotonic() + DEADLINE_S
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except ConnectionRefusedError:
+                assert time.monotonic() < deadline_s, self.agent.log.read_text()[-2000:]
+                time.sleep(0.01)
+            else:
+                return
 
     def log_on(self, crew: tuple[str, ...] = CREW) -> int:
         """The log-on number, once the terminal has a place and its time is trusted."""

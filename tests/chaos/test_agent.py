@@ -6,12 +6,10 @@ A1 (killed at named points) is test_kill_points.py; A5 (clocks) is with the agen
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
-import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +20,7 @@ from tests.chaos.bent import bent
 from tests.chaos.disks import full, read_only, small_disk
 from tests.chaos.network_faults import is_down, is_up
 from tests.chaos.scene import Scene
+from tests.chaos.service_manager import is_fed, service_manager
 from tests.rim.daemon import REPOSITORY, Daemon, until
 from tests.rim.terminal import Terminal, make_terminal
 from tests.rim.world import is_live
@@ -156,39 +155,14 @@ def test_a7_stopped_while_sending(scene: Scene) -> None:
 # --- A8: the loop hangs --------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def service_manager(folder: Path) -> Iterator[socket.socket]:
-    """The socket on which systemd hears that a daemon is ready and alive."""
-    path = folder / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
-        heard.bind(str(path))
-        heard.settimeout(WATCHDOG_S)
-        os.environ["NOTIFY_SOCKET"] = str(path)
-        os.environ["WATCHDOG_USEC"] = str(round(WATCHDOG_S * 1e6))
-        try:
-            yield heard
-        finally:
-            del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
-
-
-def _is_fed(heard: socket.socket) -> bool:
-    """A sign of life within the watchdog's period."""
-    deadline_s = time.monotonic() + WATCHDOG_S
-    with contextlib.suppress(TimeoutError):
-        while time.monotonic() < deadline_s:
-            if b"WATCHDOG=1" in heard.recv(4096):
-                return True
-    return False
-
-
 def test_a8_the_loop_hangs(scene: Scene) -> None:
     """No sign of life for one period; the service manager ends it, and the next one serves."""
     agent = agent_of(scene, "603")
     agent.stop()
-    with service_manager(scene.world.folder) as heard:
+    with service_manager(scene.world.folder, WATCHDOG_S) as heard:
         agent.start()
-        assert _is_fed(heard)
-        assert _is_fed(heard)
+        assert is_fed(heard, WATCHDOG_S)
+        assert is_fed(heard, WATCHDOG_S)
         agent.signal(signal.SIGSTOP)
         hung_s = time.monotonic()
         heard.setblocking(False)
@@ -196,7 +170,7 @@ def test_a8_the_loop_hangs(scene: Scene) -> None:
             while True:
                 heard.recv(4096)
         heard.settimeout(WATCHDOG_S)
-        assert not _is_fed(heard)
+        assert not is_fed(heard, WATCHDOG_S)
         agent.kill()  # as WatchdogSec= does
         scene.measured("A8", "hang seen", time.monotonic() - hung_s, WATCHDOG_S + 1.0)
         starts_again(scene, "603", "A8")
@@ -245,20 +219,21 @@ def _another(key: Path) -> None:
     key.write_bytes((key.parents[1] / "t-601" / key.name).read_bytes())
 
 
+SPOILED = [(name, spoil) for name in ("tls.key", "seal.key") for spoil in
+           (_gone, _readable_by_all, _empty)] + [("tls.key", _another)]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    "spoil",
-    [_gone, _readable_by_all, _empty, _another],
-    ids=["missing", "readable_by_all", "zero_bytes", "of_another"],
+    ("name", "spoil"), SPOILED, ids=[f"{name}-{spoil.__name__[1:]}" for name, spoil in SPOILED]
 )
-@pytest.mark.parametrize("name", ["tls.key", "seal.key"])
-def test_a10_keys(scene: Scene, name: str, spoil: object) -> None:
-    """The start is refused with the file and the reason; nothing is made anew."""
-    if (name, spoil) == ("seal.key", _another):
-        pytest.skip("a seal key is held against the centre's list, not against a file")
+def test_a10_keys(scene: Scene, name: str, spoil: Callable[[Path], None]) -> None:
+    """The start is refused with the file and the reason; nothing is made anew.
+
+    A seal key of another terminal is held against the centre's list, not against a file.
+    """
     terminal, key = scene.terminal("603"), scene.world.keys("t-603") / name
     terminal.agent.stop()
     kept = key.read_bytes()
-    assert callable(spoil)
     spoil(key)
     spoiled = key.read_bytes() if key.exists() else None
     try:

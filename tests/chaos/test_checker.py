@@ -10,11 +10,16 @@ from pathlib import Path
 import pytest
 
 from bench.checker import Evidence, find_faults
-from tests.chaos.damage import CASES, Damage
+from tests.chaos import damage as of_orders
+from tests.chaos import damage_seen as of_logbooks
+from tests.chaos.damage import Damage
 from tests.chaos.scene import Scene
 from tests.rim.daemon import until
 
 pytestmark = [pytest.mark.xdist_group("chaos-checker"), pytest.mark.timeout(120)]
+
+
+CASES = (*of_orders.CASES, *of_logbooks.CASES)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,7 @@ def test_a_world_that_holds_has_no_fault(held: Evidence) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "check", "words"), CASES, ids=[damage.__name__ for damage, _, _ in CASES]
+    ("damage", "check", "words"), CASES, ids=[done.__name__ for done, _, _ in CASES]
 )
 def test_each_damage_is_named(
     held: Evidence, tmp_path: Path, damage: Damage, check: str, words: str

@@ -26,7 +26,7 @@ ROUNDS = {"matcher": 2, "agent": 4}  # each point so often: 80 and 120 kills
 ROUNDS_LONG = {"matcher": 40, "agent": 80}
 WORLDS = 2  # of each kind, beside each other
 BACK_S = 3.0
-BUSY_FACTOR = 5.0  # two cores run several worlds at once
+BUSY_FACTOR = 5.0  # four worlds and their kills keep two cores at their limit
 
 
 def test_there_are_seventy_points() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from matcher.core import events as ev
+from matcher.core.commands import RaiseAlert
 from matcher.core.figures import Figures
 from matcher.core.visibility import audiences_of_alert
 from protocol import dispatch
@@ -145,6 +146,14 @@ def test_a_place_is_not_known_for_what_hidden_units_did_there() -> None:
     assert note.text.startswith("3 reports")
 
 
+def test_a_code_that_nobody_knows_is_told_to_its_group() -> None:
+    fleet, ears = make()
+    fleet.entry(HIDDEN, entries.StatusChange(Status.OUT_OF_SERVICE, "no_such_code"))
+    assert "unknown_code" in fleet.alert_kinds()
+    said = {s.topic for s in ears.hear() if "/alert/" in s.topic}
+    assert said == {f"{BASE}/group/{GROUP}/alert/unknown_code"}
+
+
 def test_figures_know_no_shift_of_it() -> None:
     fleet, _ = make()
     fleet.take_off(HIDDEN)
@@ -174,3 +183,20 @@ def test_a_desk_of_the_group_that_comes_later_hears_of_it_within_ten_seconds() -
     assert {f"{BASE}/group/{GROUP}/{it}" for it in (f"unit/{HIDDEN}", f"incident/{incident}")} <= (
         again
     )
+
+
+def test_what_the_shell_finds_at_its_terminal_is_its_groups_matter() -> None:
+    fleet, ears = make()
+    for kind, text in (
+        ("entries_lost", f"t-{HIDDEN}: entries 1 to 3 are lost here"),
+        ("restored_journal", f"t-{HIDDEN} holds our receipt for 9 entries"),
+        ("broker_unproven", "no list is proven"),
+    ):
+        fleet.do(RaiseAlert(fleet.now_ms, f"{kind}-1".replace("_", "-"), kind, None, text))
+    said = {s.topic: json.loads(s.payload)["text"] for s in ears.hear() if "/alert/" in s.topic}
+    group = f"{BASE}/group/{GROUP}/alert"
+    assert said.keys() == {
+        f"{group}/entries_lost", f"{group}/restored_journal", f"{BASE}/alert/restored_journal",
+        f"{BASE}/alert/broker_unproven",
+    }  # fmt: skip
+    assert "officer 民警 holds our receipt" in said[f"{BASE}/alert/restored_journal"]

@@ -109,7 +109,7 @@ def listen_on(member: Desk, positions: int = 12) -> None:
         return sum(kind == "unit" and one["id"] == COVERT for kind, one in member.history)
 
     before = count()
-    member.wait(lambda: count() >= before + positions or None, "more of the covert unit")
+    member.wait(lambda: count() >= before + positions or None, "more of the covert unit", 60)
 
 
 @dataclass(frozen=True)

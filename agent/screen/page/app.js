@@ -163,7 +163,10 @@ function take(next) {
   const now = JSON.stringify([page.main?.order, page.main?.state, page.main?.shown_revision, page.main?.alarm, page.driving, page.is_up, page.status]);
   if (now === sign) return;
   sign = now;
-  requestAnimationFrame(() => setTimeout(() => { document.body.dataset.painted = String(next.seq); post("/painted", { seq: next.seq }).catch(() => {}); }));
+  requestAnimationFrame(() => setTimeout(() => { painted(next.seq); }));
+}
+async function painted(seq) { // how long it took since the agent made it: for the health entry, and for tests
+  try { document.body.dataset.took = `${seq} ${(await (await post("/painted", { seq })).json()).took_ms}`; } catch { /* the watch says so */ }
 }
 async function follow() {
   const response = await fetch("/feed", { headers: head });
