@@ -24,6 +24,10 @@ from protocol.order import (
 from protocol.words import Status
 
 _WITHOUT_LOGON: Final = frozenset({Status.EMERGENCY, Status.OUT_OF_SERVICE, Status.OFF_DUTY})
+_REACHED_BY: Final = {
+    Answer.EN_ROUTE: OrderState.EN_ROUTE,
+    Answer.ON_SCENE: OrderState.ON_SCENE,
+}
 _NEXT_HINT: Final = {
     OrderState.DELIVERED: "accept or decline it first",
     OrderState.ACCEPTED: "wait for the centre to confirm your accept",
@@ -59,6 +63,9 @@ def answer(
         read = OrderAnswer(command.order, card.shown, said, AnswerMeans.TOUCH, None, None, here)
         return replace(card, read=card.shown), read
     step = STEP_OF_ANSWER[said]
+    if means is AnswerMeans.TOUCH and _is_so_by_itself(card, said):
+        touched = OrderAnswer(command.order, card.shown, said, means, None, None, here)
+        return replace(card, means=means), touched
     if not allows(card.state, step):
         remedy = _NEXT_HINT.get(card.state, "it is closed; nothing is left to answer")
         raise CrewRefused(f"order {command.order} is {card.state}, not to {said.word}", remedy)
@@ -66,6 +73,11 @@ def answer(
         command.order, card.shown, said, means, command.reason, command.disposition, here,
     )  # fmt: skip
     return replace(card, state=advance(card.state, step), means=means), entry
+
+
+def _is_so_by_itself(card: Card, said: Answer) -> bool:
+    """The crew touches what has just told itself: no fault of theirs."""
+    return card.means == AnswerMeans.AUTOMATIC and _REACHED_BY.get(said) is card.state
 
 
 def reply(desk: Desk, command: device.Reply) -> tuple[Desk, MessageAnswer]:

@@ -35,6 +35,7 @@ BEAT_S: Final = 2.0  # the page is told again so often: it shows when the agent 
 FEEDS_MAX: Final = 8
 CONNECTIONS_MAX: Final = 32
 BIND_AGAIN_S: Final = 5.0
+END_S: Final = 0.5
 _FREEBIND: Final = 15  # IP_FREEBIND: the vehicle's network may come up later
 _PASSED: Final = "outrider.passed"
 _TYPES: Final = {
@@ -86,6 +87,8 @@ class ScreenServer:
     def __init__(self, screen: Screen) -> None:
         self._screen, self._settings = screen, screen.settings
         self._feeds: set[asyncio.Event] = set()
+        self._is_over, self._no_feeds = False, asyncio.Event()
+        self._no_feeds.set()
         screen.on_page = self._tell
         self._token = secrets.token_hex(16)
         self._files = {path: _page_file(path.strip("/")) for path in gate.FILES}
@@ -112,6 +115,15 @@ class ScreenServer:
         finally:
             for one in sockets:
                 one.close()
+            await self._end_feeds()
+
+    async def _end_feeds(self) -> None:
+        """A feed that ends by itself is no fault in the log."""
+        self._is_over = True
+        self._tell()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await self._no_feeds.wait()
 
     async def _bound(self) -> list[socket.socket]:
         while True:
@@ -174,8 +186,9 @@ class ScreenServer:
     async def _feed(self) -> AsyncIterator[bytes]:
         wake = asyncio.Event()
         self._feeds.add(wake)
+        self._no_feeds.clear()
         try:
-            while True:
+            while not self._is_over:
                 wake.clear()
                 yield b"data: " + self._screen.page() + b"\n\n"
                 with suppress(TimeoutError):
@@ -183,6 +196,8 @@ class ScreenServer:
                         await wake.wait()
         finally:
             self._feeds.discard(wake)
+            if not self._feeds:
+                self._no_feeds.set()
 
     async def _post_do(self, request: Request) -> Response:
         reply = await self._screen.touch(await request.body(), _passed(request))

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from matcher.core import events as ev
 from matcher.core.board import INCIDENT_CLOSED
-from matcher.core.figures_case import LATE_MS, SOON_MS, Case, Leg, Outcome, Verdict
+from matcher.core.figures_case import EXERCISE, LATE_MS, SOON_MS, Case, Leg, Outcome, Verdict
 from matcher.core.figures_load import HOUR_MS, Load
 from matcher.core.figures_spread import Spread
 from matcher.core.visibility import OPEN
@@ -183,7 +183,8 @@ class Figures:
         if e.at_ms < self.since_ms or (self.until_ms is not None and e.at_ms >= self.until_ms):
             return
         district = self._district_of(e.place.lat_e7, e.place.lon_e7)
-        case = Case(e.incident, e.number, e.priority, district, e.at_ms, e.kind)
+        kind = EXERCISE if e.exercise else e.kind
+        case = Case(e.incident, e.number, e.priority, district, e.at_ms, kind)
         self._open[e.incident] = case
         self._count(case, e.at_ms)
 

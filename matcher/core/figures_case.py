@@ -16,7 +16,8 @@ LATE_MS: Final = 10 * 60_000
 # shares. The list is closed: any other cancellation without an arrival counts as late.
 EXCLUDED: Final = frozenset({"caller_cancelled", "duplicate", "joined", "referred"})
 # No real call: left out even where somebody arrived; `exercise` is also a kind of incident.
-UNREAL: Final = frozenset({"exercise", "test"})
+EXERCISE: Final = "exercise"
+UNREAL: Final = frozenset({EXERCISE, "test"})
 
 
 class Verdict(StrEnum):

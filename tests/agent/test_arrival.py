@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core import terminal
+from agent.core.answers import CrewRefused
 from agent.core.arrival import NEARBY_MS, STANDING_MS, Arrival, Claim
 from agent.core.crew import Crew
 from agent.core.fix import Fix, FixKind
@@ -154,6 +155,13 @@ def test_short_of_the_place_there_is_route_left() -> None:
     assert past.stand(-60, 400) is not None
 
 
+def test_who_creeps_on_slower_than_a_walk_does_not_stand() -> None:
+    drive = Drive(card(east_m=60), is_switched_off=True)
+    for second in range(130):
+        drive.feed(fix(60 - 0.9 * second, 0.9, SOUTH))
+        assert not drive.claims
+
+
 def test_a_place_moved_by_a_revision_counts_from_then() -> None:
     drive = Drive(card(east_m=500))
     assert drive.stand(0, 200) is None
@@ -235,6 +243,11 @@ def test_the_answer_is_told_apart_from_a_touch_and_comes_once() -> None:
     drive.card = decision.state.desk.cards["o-1"]
     assert drive.card.means == AnswerMeans.AUTOMATIC
     assert decision.state.crew.status == Status.ON_SCENE
+    touched = terminal.answer(decision.state, command, None)
+    assert getattr(touched.bodies[0], "means", None) == AnswerMeans.TOUCH, "no fault of the crew"
+    assert touched.state.desk.cards["o-1"].state is OrderState.ON_SCENE
+    with pytest.raises(CrewRefused):
+        terminal.answer(touched.state, command, None)
     assert drive.stand(0, 200) is None
 
 

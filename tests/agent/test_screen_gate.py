@@ -5,6 +5,7 @@ The Host is judged before any routing, so a wrong one gets 421 or the parser's 4
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -261,6 +262,20 @@ def test_a_tablet_is_paired_by_the_displays_code_and_stays_so(car: Car) -> None:
     car.centre.wait(lambda: "screens_unpaired" in
                     [one.name for one in car.centre.bodies(DeviceEvent)], "unpairing")  # fmt: skip
     assert names[:1] in ([], ["screen_paired"])
+
+
+def test_an_orderly_stop_with_open_feeds_is_clean(car: Car) -> None:
+    lines = (f"GET /feed HTTP/1.1\r\nHost: {LISTED[0]}", f"X-Outrider-Token: {token(car)}")
+    head = "\r\n".join(lines).replace(P, str(car.port)).encode() + b"\r\n\r\n"
+    with contextlib.ExitStack() as feeds:
+        for _ in range(3):
+            one = feeds.enter_context(socket.create_connection(("127.0.0.1", car.port), 10))
+            one.sendall(head)
+            assert one.recv(100)
+        assert car.agent.stop() == 0
+    stopping = car.agent.log.read_text().rpartition("event=stopping")[2]
+    assert "level=error" not in stopping
+    car.start()
 
 
 def test_a_port_that_is_taken_stops_no_terminal(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Damages to logbooks at either end, and to what people saw; as in damage.py. For test_checker.py."""
+"""Damages to logbooks at either end and to what people saw; the rest is in damage.py."""
 
 from __future__ import annotations
 

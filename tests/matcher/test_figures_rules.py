@@ -92,3 +92,13 @@ def test_events_of_later_releases_are_not_counted() -> None:
     figures = new()
     figures.take(Later())  # type: ignore[arg-type]
     assert figures.cells == {}
+
+
+def test_an_exercise_is_excluded_also_where_somebody_arrived() -> None:
+    played = [
+        replace(event, exercise=True) if isinstance(event, ev.IncidentOpened) else event
+        for event in events_of([one((Sent("a", 0, 10, 60_000, 1),))])
+    ]
+    found = counted(new(), played, LATER_MS)
+    assert found.fleet.excluded == {"exercise": 1}
+    assert found.fleet.attended == 0
