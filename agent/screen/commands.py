@@ -53,7 +53,7 @@ class Painted(_Strict):
 
 Touch: TypeAlias = Annotated[
     device.Logon | device.Logoff | device.SetStatus | device.Answer | device.Reply
-    | Unlock | Again | ShowCode | Unpair,
+    | device.Chimed | Unlock | Again | ShowCode | Unpair,
     Field(discriminator="type"),
 ]  # fmt: skip
 TOUCH: Final[TypeAdapter[Any]] = TypeAdapter(Touch)

@@ -197,6 +197,8 @@ class Screen:
                 return device.Done(entry=0)
             case commands.Unpair():
                 return await self._keep_paired((), "screens_unpaired")
+            case device.Chimed():  # no touch: the page tells that it has sounded
+                return await self._devices.obey(command)
         if self._is_locked() and not self._is_for_driver(command):
             return _MOVING
         return await self._obey(command)

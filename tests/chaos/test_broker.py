@@ -109,12 +109,14 @@ def _dies_and_comes_back(scene: Scene, fault: str) -> None:
 
 def test_b5_frozen(scene: Scene, long_run: bool) -> None:
     """The kernel still answers for it; both sides see through that and come back by themselves."""
+    scene.orders_done(1)  # everybody is connected: else there is nothing to fall silent
+    mark = scene.world.matcher.mark
     scene.world.broker.freeze()
     begun_s = time.monotonic()
     for player in scene.players.values():
         player.wait(lambda s: s["link"] == "down", "line down")
     scene.measured("B5", "seen by all terminals", time.monotonic() - begun_s, 3 + SLACK_S)
-    scene.world.matcher.wait_for("event=mqtt_disconnected.*silent")
+    scene.world.matcher.wait_for("event=mqtt_disconnected.*silent", after=mark)
     pause(max(0.0, begun_s + (FROZEN_LONG_S if long_run else FROZEN_S) - time.monotonic()))
     scene.world.broker.thaw()
     all_back(scene, "B5", time.monotonic(), 10.0)

@@ -124,8 +124,10 @@ function chime() {
   const card = page.main;
   if (!card || page.silent) return;
   const key = `${card.order} ${card.shown_revision} ${card.alarm || ""}`;
-  if (localStorage.getItem("chimed") === key) return;
+  if (!card.alarm && !card.chime || localStorage.getItem("chimed") === key) return;
   localStorage.setItem("chimed", key);
+  if (!card.alarm && root.display === "true") // the agent remembers it over a restart of its own
+    post("/do", { type: "chimed", order: card.order, revision: card.shown_revision }).catch(() => localStorage.removeItem("chimed"));
   if (card.revision_class === 3 && !card.alarm) return;
   const audio = new AudioContext();
   const tones = card.alarm ? [440, 330, 440, 330] : card.priority <= 1 ? [880, 1175, 880, 1175] : [660, 880];
