@@ -104,8 +104,17 @@ class Seals:
 
 
 def kind_of(message: bytes) -> Kind:
-    """What a message claims to be; raises Refused."""
-    return peek(message, max(_BYTES_MAX_OF.values()))[0]
+    """What a message claims to be; raises Refused: what is large must say of which large kind."""
+    if len(message) <= cbor.MESSAGE_BYTES_MAX:
+        return peek(message)[0]
+    try:
+        kind = peek(message, max(_BYTES_MAX_OF.values()))[0]
+    except Refused:
+        kind = None
+    if kind is None or kind not in _BYTES_MAX_OF:
+        detail = f"{len(message)} bytes; at most {cbor.MESSAGE_BYTES_MAX}"
+        raise Refused(Reason.TOO_LARGE, detail)
+    return kind
 
 
 def fresh_nonce() -> bytes:

@@ -1,6 +1,6 @@
 """A3, A7-A10, A12: the terminal's card, its stop, its loop, its settings, its keys, its twin.
 
-A1 (killed at named points) is test_kill_points.py; A5 (clocks) is with the agent's own tests.
+A1 (killed at named points) is test_kill_points.py; A5 (clocks) is tests/rim/test_clock_terminal.py.
 """
 
 from __future__ import annotations

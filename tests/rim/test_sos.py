@@ -84,7 +84,7 @@ def test_a_button_sends_the_nearest_two_and_only_the_desk_ends_it(world: World) 
     sos_of(world, "621", state="help_assigned")
     set_status(world, "621", "available", "--reason", "false_alarm")
     sos_of(world, "621", false_alarm_by="621")
-    assert desk.units["621"]["properties"]["status"] == "emergency"
+    desk.unit("621", lambda p: p["status"] == "emergency")
     assert desk.ask("cancel", incident=incident).reason == "sos"
     desk.done("close", incident=incident, disposition="false_alarm")
     desk.unit("621", lambda p: p["status"] == "available")
