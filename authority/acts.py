@@ -64,9 +64,7 @@ def check_invitee(invitee: Invitee) -> None:
         raise Refused(
             Reason.MALFORMED, f"person {person!r:.80}: wanted 1 to 64 printable characters"
         )
-    unknown = sorted(
-        role for role in set(invitee.roles) - ROLES_KNOWN if not is_group_role(role)
-    )
+    unknown = sorted(role for role in set(invitee.roles) - ROLES_KNOWN if not is_group_role(role))
     if unknown or bool(invitee.roles) != (invitee.kind is IdentityKind.MANAGER):
         known = ", ".join([*sorted(ROLES_KNOWN), "group-NAME"])
         raise Refused(

@@ -255,7 +255,9 @@ def _parser() -> argparse.ArgumentParser:
     invite.add_argument("name")
     invite.add_argument("--kind", choices=sorted(acts.INVITABLE), default="terminal")
     invite.add_argument("--person", help="whom a manager's tool belongs to")
-    invite.add_argument("--roles", help=f"of that person: {','.join(sorted(acts.ROLES_KNOWN))},group-NAME")
+    invite.add_argument(
+        "--roles", help=f"of that person: {','.join(sorted(acts.ROLES_KNOWN))},group-NAME"
+    )
     invite.add_argument("--minutes", type=int, default=acts.CODE_LIFE_MS // 60_000)
     approve = act("approve", _approve, "approve a device's request")
     approve.add_argument("request", type=Path)

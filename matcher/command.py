@@ -36,6 +36,7 @@ def main(argv: list[str]) -> int:
     try:
         settings = load(args.config, MatcherSettings)
         reader = open_reader(settings.files.journal, SCHEMA)
+        reader.execute("BEGIN")  # one state of the journal, while the matcher goes on writing
         args.settings, args.journal = settings, settings.files.journal
     except OutriderFault as fault:
         print(fault, file=sys.stderr)  # noqa: T201
