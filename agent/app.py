@@ -22,11 +22,11 @@ from agent.devices import Devices
 from agent.gnss_task import GnssTask
 from agent.identity import (
     SEAL_KEYS,
+    BrokerCertificate,
     Identity,
     check_seal_key,
     link_settings,
     load_identity,
-    peer_check,
 )
 from agent.logbook import Loaded, Logbook
 from agent.logbook_file import Change
@@ -103,6 +103,7 @@ class Agent:
         self._terminal = self._begin(
             loaded, check_seal_key(identity, folder, loaded.meta.get(SEAL_KEYS))
         )
+        self._broker = BrokerCertificate(self._timekeeper.now, lambda: self._timekeeper.floor_ms)
         self._link = self._make_link()
         self._make_uplink()
         self._upkeep = Upkeep(
@@ -140,9 +141,8 @@ class Agent:
                 tasks.create_task(housekeeping.keep_orders_current(self._terminal), name="orders")
                 tasks.create_task(housekeeping.prune_and_save(self._terminal), name="prune")
                 tasks.create_task(self._report_health(), name="health")
-                tasks.create_task(
-                    housekeeping.watch_role_keys(self._terminal, self._seals), name="role keys"
-                )
+                watched = housekeeping.watch_dates(self._terminal, self._seals, self._broker)
+                tasks.create_task(watched, name="dates")
                 tasks.create_task(self._upkeep.run(), name="upkeep")
                 tasks.create_task(self._beat(), name="beat")
                 self._service.ready(f"boot {self._logbook.boot}")
@@ -218,7 +218,7 @@ class Agent:
             rng=random.Random(),
             log=get_log("link"),
             make_will=lambda number: self._uplink.will(connection=number),
-            check_peer=peer_check(self._timekeeper.now, lambda: self._timekeeper.floor_ms),
+            check_peer=self._broker.check,
         )
 
     def _apply(self, settings: AgentSettings) -> None:
@@ -292,7 +292,7 @@ class Agent:
         )
         figures.update({f"refused_{reason}": n for reason, n in self._refusals.counts.items()})
         figures.update({f"gnss_{reason}": n for reason, n in self._gnss.counts.items()})
-        figures.update(self._whereabouts.figures)
+        figures.update({**self._broker.figures(), **self._whereabouts.figures})
         figures.update(self._store_figures.figures())
         figures.update(self._screen.figures())
         return figures

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from agent.core import orders
+from agent.identity import BrokerCertificate
 from agent.seals import Seals
 from agent.terminal import Terminal
 from agent.waiting import wait_at_most
@@ -19,6 +20,7 @@ LOOK_AGAIN_S: Final = 1.0
 IDLE_S: Final = 60.0
 FIGURES_MAX: Final = 64
 NAME_CHARS_MAX: Final = 48
+BROKER_DAYS: Final = 7
 
 
 async def keep_orders_current(terminal: Terminal) -> None:
@@ -56,7 +58,25 @@ def health_of(figures: Mapping[str, int]) -> Health:
     return Health(tuple(sorted(found)))
 
 
-async def watch_role_keys(terminal: Terminal, seals: Seals) -> None:
+async def watch_dates(terminal: Terminal, seals: Seals, broker: BrokerCertificate) -> None:
+    """What ends and is told in time: the centre's role keys, and the broker's certificate."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_watch_role_keys(terminal, seals))
+        tasks.create_task(_watch_broker(broker))
+
+
+async def _watch_broker(broker: BrokerCertificate) -> None:
+    """One line in its last week: afterwards no terminal connects. The centre raises the alert."""
+    told_ms: int | None = None
+    while True:
+        days = broker.days_left()
+        if days is not None and days < BROKER_DAYS and broker.ends_ms != told_ms:
+            told_ms = broker.ends_ms
+            log.error("broker_certificate_ends", days=days, remedy="authority rotate")
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+async def _watch_role_keys(terminal: Terminal, seals: Seals) -> None:
     """An alarm, once for a trust document, when the centre's keys hold on grace only.
 
     The centre says so too: a whole fleet that repeats it would bury other alarms.

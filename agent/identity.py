@@ -31,6 +31,7 @@ from runtime.key_files import (
 from runtime.mqtt_types import LinkSettings, PeerRefused
 
 SEAL_KEYS: Final = "seal_keys"  # row of the store's meta
+DAY_MS: Final = 86_400_000
 _ENROL: Final = "enrol again, or restore the folder"
 
 
@@ -120,21 +121,37 @@ def _keys_in(known: bytes) -> list[bytes]:
     return [keys[at : at + PUBLIC_KEY_BYTES] for at in range(0, len(keys), PUBLIC_KEY_BYTES)]
 
 
-def peer_check(now: Callable[[], Now], floor_ms: Callable[[], int]) -> Callable[[bytes], None]:
+class BrokerCertificate:
     """Checks the dates of the broker's certificate, which TLS was told to leave alone.
 
     Both bounds with trusted time; without it only that it had not ended at the clock's floor.
+    `ends_ms` is the end of the one that was seen last, None before the first.
     """
 
-    def check(der: bytes) -> None:
-        not_before_ms, not_after_ms = dates_ms_of(x509.load_der_x509_certificate(der))
-        present = now()
+    def __init__(self, now: Callable[[], Now], floor_ms: Callable[[], int]) -> None:
+        self._now, self._floor_ms = now, floor_ms
+        self.ends_ms: int | None = None
+
+    def check(self, der: bytes) -> None:
+        """For the link, after each handshake; raises PeerRefused."""
+        not_before_ms, self.ends_ms = dates_ms_of(x509.load_der_x509_certificate(der))
+        present = self._now()
         if present.trusted and present.utc_ms < not_before_ms:
             raise PeerRefused("the broker's certificate is not valid yet")
-        if (present.utc_ms if present.trusted else floor_ms()) > not_after_ms:
+        if (present.utc_ms if present.trusted else self._floor_ms()) > self.ends_ms:
             raise PeerRefused("the broker's certificate has expired")
 
-    return check
+    def figures(self) -> dict[str, int]:
+        """For the health entry."""
+        days = self.days_left()
+        return {} if days is None else {"broker_certificate_days_left": days}
+
+    def days_left(self) -> int | None:
+        """Whole days to its end, 0 when it is past; None where it or the time is not known."""
+        present = self._now()
+        if self.ends_ms is None or not present.trusted:
+            return None
+        return max(0, (self.ends_ms - present.utc_ms) // DAY_MS)
 
 
 def _check_name(path: Path, certificate: x509.Certificate, settings: AgentSettings) -> None:

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
+
 from matcher.settings import MatcherSettings
 from protocol import topics
 from protocol.names import common_name
 from runtime.clock import Clock
+from runtime.key_files import dates_ms_of
 from runtime.log import Log
 from runtime.mqtt_link import MqttLink
 from runtime.mqtt_types import Connected, ConnectFailed, Disconnected, LinkSettings, Message
@@ -61,6 +64,7 @@ class CentreLink:
         self._log, self._clock = log, clock
         self._canary = topics.canary(fleet)
         self._heard_ms: int | None = None
+        self.broker_ends_ms: int | None = None  # of the certificate that was seen last
         self._song: _Song | None = None
         self._songs = itertools.count(1)
         self._fleet = fleet
@@ -74,10 +78,15 @@ class CentreLink:
                 (topics.all_terminals(fleet, "position"), 0),
                 (topics.all_requests(fleet), 1),
             ],
+            check_peer=self._saw_peer,
             own_topics=topics.owned_by_matcher(fleet),
             rng=rng,
             log=log,
         )
+
+    def _saw_peer(self, der: bytes) -> None:
+        """Its end is told in time (matcher/broker/guard.py); it is no reason not to serve."""
+        _, self.broker_ends_ms = dates_ms_of(x509.load_der_x509_certificate(der))
 
     async def run(self) -> None:
         """Keep the connection and prove its subscriptions every 5 s."""

@@ -35,6 +35,8 @@ UNSURE_MS: Final = 10_000  # no answer may be a machine under load
 ASK_AGAIN_MS: Final = 1_500  # then twice as long each time
 ASK_AGAIN_MS_MAX: Final = 12_000
 LIST_ENDS_MS: Final = 72 * 3_600_000
+DAY_MS: Final = 86_400_000
+BROKER_ENDS_MS: Final = 7 * DAY_MS
 
 
 def make_guard(
@@ -55,7 +57,7 @@ def make_guard(
         BrokerLists(files.broker, files.identities, load_certificate(root)),
         Prover(prober, files.keys / CANARY, fleet, link.prove_list, lambda: link.is_connected),
         Cutter(prober, files.identities / FOLDER, fleet, log),
-        engine, on_healed, clock, log,
+        engine, on_healed, clock, log, lambda: link.broker_ends_ms,
     )  # fmt: skip
 
 
@@ -71,8 +73,9 @@ class BrokerGuard:
         on_healed: Callable[[], None],
         clock: Clock,
         log: Log,
+        broker_ends_ms: Callable[[], int | None] = lambda: None,
     ) -> None:
-        self._on_healed = on_healed
+        self._on_healed, self._broker_ends_ms = on_healed, broker_ends_ms
         self._lists, self._prover, self._cutter = lists, prover, cutter
         self._engine, self._clock, self._log = engine, clock, log
         self._news = asyncio.Event()
@@ -80,7 +83,7 @@ class BrokerGuard:
         self._proven_ms = 0
         self._ask_ms, self._ask_wait_ms = 0, ASK_AGAIN_MS
         self._is_told = self._is_broken = False
-        self._ends_told = -1
+        self._ends_told, self._broker_told_ms = -1, -1
 
     def take(self, document: Identities) -> None:
         """From now on its lists are wanted; writing, proof and cuts follow in `run`."""
@@ -126,8 +129,19 @@ class BrokerGuard:
             for text in await self._cutter.cut(self._clock.monotonic_ms()):
                 await self._alert("broker_cut_failed", text)
 
+    async def _tell_broker_ends(self) -> None:
+        """In the last week of the broker's certificate: afterwards no terminal connects."""
+        now_ms, ends_ms = self._clock.utc_ms(), self._broker_ends_ms()
+        if ends_ms is None or ends_ms == self._broker_told_ms or ends_ms - now_ms >= BROKER_ENDS_MS:
+            return
+        self._broker_told_ms = ends_ms
+        days = max(0, (ends_ms - now_ms) // DAY_MS)
+        text = f"the broker's certificate ends in {days} days: `authority rotate`, carry it over"
+        await self._alert("broker_certificate_ends", text, str(ends_ms // 1000))
+
     async def _keep(self) -> None:
         """The right lists on the broker's disk."""
+        await self._tell_broker_ends()
         try:
             self._lists.fetch(self._clock.utc_ms())
         except ConfigFault as fault:

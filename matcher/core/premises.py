@@ -73,7 +73,8 @@ def note_repeated(draft: Draft, new: Incident) -> None:
             draft.now_ms + WITHIN_MS,
         )
     )  # fmt: skip
-    draft.alert(
-        "premise_repeated", premise_id, f"{new.number} {new.place.text}: {text}",
-        incident=new.incident,
-    )  # fmt: skip
+    if not known:  # once; the note itself grows with each further report
+        draft.alert(
+            "premise_repeated", premise_id, f"{new.number} {new.place.text}: {text}",
+            incident=new.incident,
+        )  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.now import Now
-from agent.identity import peer_check
+from agent.identity import BrokerCertificate
 from agent.seals import Seals
 from protocol.envelope import Kind, seal
 from protocol.identities import LAST_GOOD_MS, Role
@@ -92,7 +92,7 @@ def test_broker_certificate_is_held_against_the_time_that_is_known(enrolment: En
     begin_ms, end_ms = now_ms() - DAY_MS, now_ms() + 29 * DAY_MS
 
     def check(utc_ms: int, trust: TimeTrust, floor_ms: int) -> None:
-        peer_check(lambda: Now(0, utc_ms, trust), lambda: floor_ms)(der)
+        BrokerCertificate(lambda: Now(0, utc_ms, trust), lambda: floor_ms).check(der)
 
     check(now_ms(), TimeTrust.NTP, 0)
     check(0, TimeTrust.NONE, begin_ms - DAY_MS)  # a boot in the past still connects

@@ -145,6 +145,11 @@ def test_b6_certificate_expired(scene: Scene, tmp_path: Path) -> None:
     """Terminals check the dates by a clock that they trust: refused by name until renewed."""
     ends_ms = real_now_ms() + SHORT_LIFE_MS
     scene.another_broker(server=short_lived(scene, tmp_path))
+    desk = scene.world.desk
+    desk.wait(
+        lambda: [a for a in desk.alerts.values() if a["kind"] == "broker_certificate_ends"],
+        "the centre's warning",
+    )
     scene.orders_done(1)
     until(lambda: real_now_ms() > ends_ms, "the certificate's end")
     marks = {unit: scene.terminal(unit).agent.mark for unit in UNITS}

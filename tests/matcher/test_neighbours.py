@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import permutations
 
 import pytest
@@ -87,6 +88,31 @@ def test_takes_of_one_moment_end_the_same_for_the_board_and_every_crew(
     assert [confirms(fleet, u)[-1] for u in turn] == [
         ConfirmState.HELD, ConfirmState.ATTACHED, ConfirmState.ATTACHED,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_five_takes_for_two_places_end_the_same_on_all_five(seed: int) -> None:
+    """In whatever order they reach the journal: two hold, three are with them, each is told so."""
+    units = {f"6{n:02d}": 10_000 + 1_000 * n for n in range(6)}
+    fleet = FleetUnderTest(units)
+    orders = alerted(fleet)
+    asked = next(unit for unit, order in orders.items() if order.kind == "assign")
+    incident = fleet.board.incidents[orders[asked].incident]
+    fleet.request({"verb": "hold", "incident": incident.incident, "on": True})
+    fleet.request({"verb": "add", "incident": incident.incident, "units": 2})
+    takers = sorted(unit for unit, order in orders.items() if order.kind == "alert")
+    assert len(takers) == 5
+    random.Random(seed).shuffle(takers)
+    for unit in takers:
+        fleet.deliver(unit)
+    for unit in takers:
+        fleet.answer(orders[unit], Answer.ACCEPT)
+    assert [orders[u].attached for u in takers] == [False, False, True, True, True]
+    assert [confirms(fleet, u)[-1] for u in takers] == [ConfirmState.HELD] * 2 + [
+        ConfirmState.ATTACHED
+    ] * 3
+    held = sorted(o.slot for o in fleet.orders(incident) if o.holds_place)
+    assert held == [2, 3]
 
 
 def test_a_decline_of_an_alert_or_its_silence_counts_against_nobody() -> None:

@@ -54,6 +54,7 @@ def test_the_third_report_of_a_place_becomes_a_note_for_the_next_crew_and_the_st
     fleet.deliver("a")
     fleet.report()
     assert "3 reports in 30 days: theft 3" in notes_of(fleet, "a")
+    assert fleet.alert_kinds().count("premise_repeated") == 1
     (known,) = fleet.board.premises.values()
     assert known.text == "4 reports in 30 days: theft 4"  # the newest alone
 
