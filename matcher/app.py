@@ -177,7 +177,9 @@ class Centre:
 
     def _units(self) -> tuple[UnitSpec, ...]:
         return tuple(
-            UnitSpec(u.unit, u.kind, u.officers, u.capabilities, u.visibility, u.group or "")
+            UnitSpec(
+                u.unit, u.kind, u.officers, u.capabilities, u.visibility, u.group or "", u.terminals
+            )
             for u in self.settings.unit
         )
 

@@ -64,6 +64,7 @@ class UnitSettings(Settings):
     capabilities: tuple[str, ...] = ()
     visibility: Visibility = "open"
     group: Group | None = None
+    terminals: tuple[Name, ...] = ()  # of its vehicle: orders show there also without a log-on
 
     @model_validator(mode="after")
     def _is_known_to_somebody(self) -> Self:

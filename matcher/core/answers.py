@@ -11,6 +11,7 @@ from matcher.core.codes import known_or_other
 from matcher.core.commands import EntryCame, Estimates
 from matcher.core.draft import Draft
 from matcher.core.events import NO_ENTRY, EntryOrder
+from matcher.core.late_touch import tell_late_touch
 from matcher.core.offers import accept, close, settle
 from matcher.core.updates import on_read
 from matcher.core.visibility import is_open
@@ -28,12 +29,6 @@ from protocol.order import (
 from protocol.words import Status
 
 SAME_MOMENT_MS = 5_000
-NEXT_OF = {
-    OrderStep.DEPART: OrderState.EN_ROUTE,
-    OrderStep.ARRIVE: OrderState.ON_SCENE,
-    OrderStep.CLEAR: OrderState.CLEARED,
-    OrderStep.DECLINE: OrderState.DECLINED,
-}
 _CODE = re.compile(r"[a-z0-9_-]{1,32}", re.ASCII)
 _REACHED = ("shown",)  # `kept` is followed by `shown` once the terminal trusts its clock
 _DEPARTS = (Answer.EN_ROUTE, Answer.ON_SCENE)
@@ -161,7 +156,7 @@ def _on_delivered(draft: Draft, terminal: Terminal, body: entries.Delivered, at_
                 _not_bound(draft, terminal, said, body)
             break
     order = draft.board.orders.get(body.order or "")
-    if order is None or not _is_for(order, terminal):
+    if order is None or not _is_for(draft.board, order, terminal):
         return
     if body.outcome == "wrong_logon" and order.state in OFFERED:
         close(draft, order, OrderStep.SUPERSEDE, "wrong_logon", "rule:logon")
@@ -178,21 +173,6 @@ def _on_delivered(draft: Draft, terminal: Terminal, body: entries.Delivered, at_
             order, OrderStep.DELIVER, f"terminal:{terminal.device}", AnswerMeans.AUTOMATIC,
             at_ms=_happened(draft, order, at_ms),
         )  # fmt: skip
-
-
-def _tell_late_touch(draft: Draft, order: Order, step: OrderStep) -> None:
-    """The desk had entered more by voice: the touch is history, and both sides are told."""
-    state = OrderState(order.state)
-    if order.means.get(state) != AnswerMeans.BY_DESK or NEXT_OF.get(step) == state:
-        return
-    draft.alert(
-        "late_touch", f"{order.order}-{step}",
-        f"{order.unit}: {step} came after {state} by the desk; it is history",
-        unit=order.unit, incident=order.incident, order=order.order,
-    )  # fmt: skip
-    said = next((a for a, s in STEP_OF_ANSWER.items() if NEXT_OF.get(s) == state), None)
-    if said is not None:
-        draft.send_answered(order, "desk", said, counts=True)
 
 
 def _not_bound(
@@ -213,8 +193,10 @@ def _named(board: Board, *units: str | None) -> str | None:
     return hidden[0] if hidden else units[-1]
 
 
-def _is_for(order: Order, terminal: Terminal) -> bool:
-    return terminal.unit == order.unit
+def _is_for(board: Board, order: Order, terminal: Terminal) -> bool:
+    """Its unit's, or its vehicle's own where nobody has logged on."""
+    is_home = terminal.unit is None and terminal.device in board.units[order.unit].home
+    return is_home or terminal.unit == order.unit
 
 
 def _happened(draft: Draft, order: Order, at_ms: int) -> int:
@@ -231,7 +213,7 @@ def _since_ms(body: entries.OrderAnswer) -> int:
 
 def _on_answer(draft: Draft, terminal: Terminal, body: entries.OrderAnswer, said_ms: int) -> None:
     order = draft.board.orders.get(body.order)
-    if order is None or not _is_for(order, terminal):
+    if order is None or not _is_for(draft.board, order, terminal):
         return
     by, means = f"unit:{order.unit}", AnswerMeans(body.means)
     at_ms, answer = _happened(draft, order, said_ms - _since_ms(body)), Answer(body.answer)
@@ -285,7 +267,7 @@ def take_step(
 ) -> None:
     """One of the crew's later steps, if the table allows it now; otherwise it is history."""
     if not allows(OrderState(order.state), step):
-        _tell_late_touch(draft, order, step)
+        tell_late_touch(draft, order, step)
         return
     disposition = known_or_other(draft, "dispositions", body.disposition, order.unit)
     reason = known_or_other(draft, "reasons", body.reason, order.unit)

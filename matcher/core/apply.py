@@ -53,6 +53,7 @@ def _fleet_configured(board: Board, e: ev.FleetConfigured) -> None:
             ),
         )  # fmt: skip
         unit.kind, unit.officers, unit.capabilities = spec.kind, spec.officers, spec.capabilities
+        unit.home = spec.terminals
         unit.configured = spec.visibility, spec.group  # a change of them is an event of its own
 
 

@@ -44,6 +44,7 @@ class Unit:
     visibility: str = "open"  # restricted, covert: known to `group` only
     group: str = ""
     configured: tuple[str, str] = ("open", "")  # both, as the settings had them last
+    home: tuple[str, ...] = ()  # devices of its vehicle, also where nobody has logged on
     status: int = Status.OFF_DUTY
     status_since_ms: int = 0
     hold: bool = False
@@ -265,6 +266,17 @@ class Board:
     def open_orders_of(self, incident: Incident) -> list[Order]:
         """Assigns and backups that are offered or held."""
         return [o for o in self.orders_of(incident) if o.is_open and o.binds]
+
+    def reached_at(self, unit_id: str) -> dict[bytes, int | None]:
+        """Its terminals with their log-on; where nobody has logged on, those of its vehicle."""
+        unit = self.units[unit_id]
+        if unit.terminals:
+            return dict(unit.terminals)
+        return {
+            enrolment: None
+            for enrolment, terminal in self.terminals.items()
+            if terminal.unit is None and terminal.device in unit.home
+        }
 
     def digest(self) -> str:
         """Hash of the whole state; equal after a replay of the journal."""

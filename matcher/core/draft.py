@@ -83,7 +83,7 @@ class Draft:
 
     def send_to_unit(self, unit: str, body: dispatch.Body, expires_ms: int) -> None:
         """Queue a message for each terminal of the unit."""
-        for enrolment in sorted(self.board.units[unit].terminals):
+        for enrolment in sorted(self.board.reached_at(unit)):
             self.send(enrolment, body, expires_ms)
 
     def send(
@@ -105,8 +105,9 @@ class Draft:
             return
         incident = self.board.incidents[order.incident]
         body = _order_body(self.board, incident, order, self.now_ms)
-        for enrolment, logon in sorted(self.board.units[order.unit].terminals.items()):
-            self.send(enrolment, replace(body, logon=logon), order.expires_ms)
+        reached = self.board.reached_at(order.unit)
+        for enrolment in sorted(reached):
+            self.send(enrolment, replace(body, logon=reached[enrolment]), order.expires_ms)
 
     def send_confirm(self, order: Order, state: ConfirmState, by: str | None = None) -> None:
         if order.by_radio:
@@ -124,7 +125,7 @@ class Draft:
             return
         expires_ms = self.now_ms + ANSWERED_LIFE_MS
         body = dispatch.Answered(order.order, device, int(answer), counts, self.now_ms, expires_ms)
-        for enrolment in sorted(self.board.units[order.unit].terminals):
+        for enrolment in sorted(self.board.reached_at(order.unit)):
             if enrolment != but_not:
                 self.send(enrolment, body, expires_ms)
 

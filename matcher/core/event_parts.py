@@ -20,6 +20,7 @@ class UnitSpec:
     capabilities: tuple[str, ...]
     visibility: str = "open"  # restricted, covert: known to `group` only
     group: str = ""
+    terminals: tuple[str, ...] = ()  # the vehicle's own, also where nobody has logged on
 
 
 @dataclass(frozen=True, slots=True)

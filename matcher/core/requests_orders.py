@@ -38,7 +38,8 @@ def assign(asked: Asked, request: rq.Assign) -> Reply:
 def _sent(asked: Asked, incident: Incident, unit: Unit, *, by_radio: bool = False) -> Reply:
     draft = asked.draft
     check_not_mixed(unit, incident)
-    if not unit.terminals and not unit.radio_crew and not by_radio:
+    reached = draft.board.reached_at(unit.unit)
+    if not reached and not unit.radio_crew and not by_radio:
         raise NotDone("not_logged_on", f"{unit.unit} has no terminal logged on; call by radio")
     slot = open_slot(draft.board, incident)
     if slot is None:
@@ -48,11 +49,14 @@ def _sent(asked: Asked, incident: Incident, unit: Unit, *, by_radio: bool = Fals
     ranking = rank(draft.board, incident, asked.estimate(incident))
     order = issue(
         draft, incident, unit.unit, slot, ranking, RULE_PERSON, asked.person, asked.reason,
-        by_radio=by_radio or not unit.terminals,
+        by_radio=by_radio or not reached,
     )  # fmt: skip
     if not unit.terminals and not by_radio:
+        kind, text = ("call_by_radio", "has no terminal")
+        if reached:
+            kind, text = ("no_logon", "has nobody logged on: shown in its vehicle, crew unknown")
         draft.alert(
-            "call_by_radio", order, f"{incident.number}: {unit.unit} has no terminal",
+            kind, order, f"{incident.number}: {unit.unit} {text}",
             unit=unit.unit, incident=incident.incident, order=order,
         )  # fmt: skip
     fill(draft, incident, asked.estimate(incident))
