@@ -23,8 +23,9 @@ FLAGS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Of a module, not longer: while it lives no other test of the process can run a loop."""
     done = subprocess.run(
         [str(REPOSITORY / "run"), "unpack", PACKAGES, "lib/chromium/chromium"],
         capture_output=True, text=True, check=False, timeout=400,
