@@ -161,11 +161,12 @@ async def surrounded(stage: Stage) -> None:
     assert found is not None
     over = between_s(found.times.reported, found.times.cleared or found.times.reported)
     stage.time("over", "report to cleared", "接警到处置完毕", over, STORY_OVER_S)
-    ours, theirs = stage.times["first_on_scene"].ours_s, stage.times["over"].ours_s
+    first = stage.times.get("first_on_scene")  # none, where that check has failed
+    ours, theirs = "–" if first is None else seconds(first.ours_s), seconds(over)
     stage.say(
-        f"First unit there after {seconds(ours)} (the story: 24 s), over after {seconds(theirs)}"
+        f"First unit there after {ours} (the story: 24 s), over after {theirs}"
         " (the story: 2 min 15 s).",
-        f"首组 {seconds(ours)} 到场(原案 24 秒),{seconds(theirs)} 处置完毕(原案 2 分 15 秒)。",
+        f"首组 {ours} 到场(原案 24 秒),{theirs} 处置完毕(原案 2 分 15 秒)。",
     )
 
 
