@@ -19,7 +19,7 @@ STORY_ARRIVAL_S: Final = 24.0
 STORY_OVER_S: Final = 135.0
 LATE_S: Final = 6.0  # 624's crew is at a shop's counter
 TAKE_S: Final = 0.6
-DRIVE_S: Final = 75.0
+DRIVE_S: Final = 110.0
 THERE_M: Final = 75.0
 DISPOSITION: Final = "arrest"
 KIND: Final = "fight"
@@ -67,7 +67,7 @@ async def _heard(stage: Stage, incident: str, called_s: float) -> None:
         found = [stage.crew(u).saw_s(o["order"]) for u, os in shown.items() for o in os]
         return [one - called_s for one in found if one is not None]
 
-    took_s = await stage.comes(lambda: len(heard_s()) >= len(everyone), 10)
+    took_s = await stage.comes(lambda: len(heard_s()) >= len(everyone), 20)
     worst_s = max(heard_s(), default=0.0)
     kinds = {u: [o["kind"] for o in stage.crew(u).orders_of(incident)] for u in everyone}
     stage.check(

@@ -29,7 +29,7 @@ from tests.rim.daemon import outrider, run
 GROUP = "rim-demo"
 SEED = 7
 ACTS = 7
-LIMIT_S = 280
+LIMIT_S = 340
 STEADY = {"first_on_scene", "over"}
 
 
