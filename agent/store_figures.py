@@ -4,12 +4,9 @@ Called by `agent.app` for the health entry and for `outrider agent status`.
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from agent.core.wear import Wear, Written
 from runtime.store import Store
-
-UNKNOWN: Final = Written(0, 0)
 
 
 class StoreFigures:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from protocol.instant import ms_of
 from protocol.refusal import Reason, Refused
 from protocol.request import LIFE_MS_MAX, REQUEST, VERBS, Common
 
@@ -55,11 +55,10 @@ def at_ms(text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError as cause:
+        return ms_of(text)
+    except (ValueError, OverflowError) as cause:
         detail = f"at: {text!r:.40}; wanted ISO 8601, as 2026-11-24T08:15:00Z"
         raise Refused(Reason.MALFORMED, detail) from cause
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def place(options: Mapping[str, Any]) -> dict[str, Any]:

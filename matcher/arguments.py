@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import pwd
-from datetime import UTC, datetime
 from typing import Final
+
+from protocol.instant import ms_of
 
 REASON_CHARACTERS_MAX: Final = 200
 
@@ -14,8 +15,7 @@ REASON_CHARACTERS_MAX: Final = 200
 def instant(text: str) -> int:
     """An ISO 8601 instant as ms since 1970; UTC where no zone is given. For argparse."""
     try:
-        found = datetime.fromisoformat(text)
-        at_ms = round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
+        at_ms = ms_of(text)
     except (ValueError, OverflowError):
         remedy = "wanted ISO 8601, e.g. 2026-11-24T08:00:00Z"
         raise argparse.ArgumentTypeError(f"{text!r:.40}: {remedy}") from None

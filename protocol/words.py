@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 
 
 class Status(IntEnum):
-    """A unit's status. `dispatchable_from` says from which priority it may be sent."""
+    """A unit's status; the codebook says from which priority it may be sent."""
 
     OFF_DUTY = 0
     AVAILABLE = 1
@@ -30,22 +30,6 @@ class Status(IntEnum):
     @classmethod
     def from_word(cls, word: str) -> Status:
         return cls[word.upper()]
-
-
-# Least urgent priority for which a unit of this status may be sent; None: never.
-DISPATCHABLE_TO_PRIORITY: dict[Status, int | None] = {
-    Status.OFF_DUTY: None,
-    Status.AVAILABLE: 4,
-    Status.DISPATCHED: None,
-    Status.EN_ROUTE: None,
-    Status.STAGING: None,
-    Status.ON_SCENE: None,
-    Status.TRANSPORTING: None,
-    Status.AT_FACILITY: 2,
-    Status.BUSY: 2,
-    Status.OUT_OF_SERVICE: None,
-    Status.EMERGENCY: None,
-}
 
 
 class UnitKind(StrEnum):

@@ -71,26 +71,6 @@ def fill(draft: Draft, incident: Incident, estimates: Estimates | None) -> None:
         let_neighbours_hear(draft, incident, ranking)
 
 
-def issue(
-    draft: Draft,
-    incident: Incident,
-    unit: str,
-    slot: int,
-    ranking: Ranking,
-    rule: str,
-    issuer: str,
-    reason: str | None = None,
-    *,
-    by_radio: bool = False,
-) -> str:
-    """Issue the order for one place to one unit and send it; returns its id."""
-    order_id = decide_order(
-        draft, incident, unit, slot, ranking, rule, issuer, reason, by_radio=by_radio
-    )
-    draft.send_order(draft.board.orders[order_id])
-    return order_id
-
-
 def decide_order(
     draft: Draft,
     incident: Incident,

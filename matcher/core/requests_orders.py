@@ -9,7 +9,7 @@ from matcher.core.asked import Asked, Handlers, NotDone, Reply, at_revision
 from matcher.core.assign import SLOTS_MAX, open_slot, rank
 from matcher.core.board import Incident, Order, Unit
 from matcher.core.leaving import own_incident
-from matcher.core.offers import RULE_PERSON, accept, close, fill, issue, settle
+from matcher.core.offers import RULE_PERSON, accept, close, decide_order, fill, settle
 from matcher.core.requests_drills import check_not_mixed
 from matcher.core.visibility import may_see
 from protocol import request as rq
@@ -47,10 +47,11 @@ def _sent(asked: Asked, incident: Incident, unit: Unit, *, by_radio: bool = Fals
     if slot > SLOTS_MAX:
         raise NotDone("too_many_units", f"{incident.incident} has {SLOTS_MAX} places")
     ranking = rank(draft.board, incident, asked.estimate(incident))
-    order = issue(
+    order = decide_order(
         draft, incident, unit.unit, slot, ranking, RULE_PERSON, asked.person, asked.reason,
         by_radio=by_radio or not reached,
     )  # fmt: skip
+    draft.send_order(draft.board.orders[order])
     if not unit.terminals and not by_radio:
         kind, text = ("call_by_radio", "has no terminal")
         if reached:

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
-import pwd
 import sqlite3
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from matcher.arguments import account, instant
 from matcher.evidence.audit import record_look_up
 from matcher.evidence.collect import Source, collect
 from matcher.evidence.documents import load_shelf
@@ -81,8 +79,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--order", metavar="ID", help="the order's whole incident")
-    parser.add_argument("--from", dest="since", type=_instant, metavar="T", help="or from here")
-    parser.add_argument("--to", dest="until", type=_instant, metavar="T", help="to here")
+    parser.add_argument("--from", dest="since", type=instant, metavar="T", help="or from here")
+    parser.add_argument("--to", dest="until", type=instant, metavar="T", help="to here")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--format", choices=FORMATS, default="cbor")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="kept in the audit chain")
@@ -90,24 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _instant(text: str) -> int:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        remedy = "wanted ISO 8601, e.g. 2026-11-24T08:00:00Z"
-        raise argparse.ArgumentTypeError(f"{text!r:.40}: {remedy}") from None
-    at = found if found.tzinfo else found.replace(tzinfo=UTC)
-    ms = round(at.timestamp() * 1000)
-    if ms < 0:
-        raise argparse.ArgumentTypeError(f"{text!r:.40} is before 1970")
-    return ms
-
-
 def _export(options: argparse.Namespace) -> int:
     settings = load(options.config, MatcherSettings)
     key = SealKey(load_private(settings.files.keys / "evidence.key"))
     root = load_certificate(settings.files.keys / "root.pem")
-    by, now_ms = _who(), SystemClock().utc_ms()
+    by, now_ms = account(), SystemClock().utc_ms()
     db = open_journal(settings.files.journal)
     try:
         db.execute("BEGIN")  # one unchanging view
@@ -144,16 +129,6 @@ def open_journal(path: Path) -> sqlite3.Connection:
         db.close()
         raise ConfigFault(path, "is of an older release", None, "start this matcher once")
     return db
-
-
-def _who() -> str:
-    """The account, and the person behind sudo."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = f"uid {os.getuid()}"
-    person = os.environ.get("SUDO_USER")
-    return (f"{person} as {name}" if person else name)[:64]
 
 
 def _asked(options: argparse.Namespace) -> str:

@@ -12,7 +12,8 @@ import pytest
 from protocol.codebook_model import CODE_TABLES, codes_in
 from protocol.codebook_reading import TEXT_BYTES_MAX
 from protocol.codebook_shipped import SHIPPED, shipped, shipped_text
-from protocol.words import DISPATCHABLE_TO_PRIORITY, Status
+from protocol.words import Status
+from tests.protocol.dispatchable import DISPATCHABLE_TO_PRIORITY
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BOOK = shipped()

@@ -11,7 +11,6 @@ from protocol.instant import iso
 from protocol.refusal import Reason, Refused
 from protocol.repeats import Repeat
 from protocol.words import (
-    DISPATCHABLE_TO_PRIORITY,
     FIX_FLAGS,
     FixKind,
     Status,
@@ -19,6 +18,7 @@ from protocol.words import (
     bits_to_flags,
     flags_to_bits,
 )
+from tests.protocol.dispatchable import DISPATCHABLE_TO_PRIORITY
 
 
 @pytest.mark.parametrize("status", Status)
