@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from protocol import request as rq
 from protocol.datum import to_wgs84
 from protocol.dispatch import Place
 from protocol.geodesy import distance_m
+
+LEAST_M_PER_LAT_E7: Final = 0.0111  # a little less than it is on protocol/geodesy.py's sphere
 
 
 def place_of(request: rq.Report) -> tuple[float, float]:
@@ -25,3 +29,10 @@ def place_from(said: rq.PlaceOf) -> Place:
 def apart_m(one: Place, other: Place) -> float:
     """Metres between two places in WGS 84."""
     return distance_m(one.lat_e7 / 1e7, one.lon_e7 / 1e7, other.lat_e7 / 1e7, other.lon_e7 / 1e7)
+
+
+def is_within(one: Place, other: Place, within_m: float) -> bool:
+    """Whether they are at most so far apart; the latitudes alone settle most pairs."""
+    if abs(one.lat_e7 - other.lat_e7) * LEAST_M_PER_LAT_E7 > within_m:
+        return False
+    return apart_m(one, other) <= within_m

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from matcher.core.board import Board, Premise
-from matcher.core.places import apart_m
+from matcher.core.places import is_within
 from protocol.dispatch import Place
 
 NEAR_M: Final = 30
@@ -17,7 +17,7 @@ def notes_at(board: Board, place: Place, now_ms: int) -> list[Premise]:
     return [
         premise
         for premise in board.premises.values()
-        if premise.expires_ms > now_ms and apart_m(premise.place, place) <= NEAR_M
+        if premise.expires_ms > now_ms and is_within(premise.place, place, NEAR_M)
     ]
 
 

@@ -14,7 +14,7 @@ from matcher.core import events as ev
 from matcher.core.asked import Asked, NotDone, Reply
 from matcher.core.board import Incident
 from matcher.core.draft import Draft
-from matcher.core.places import apart_m, place_from
+from matcher.core.places import is_within, place_from
 from matcher.core.premise_lines import NEAR_M, notes_at
 from matcher.core.visibility import is_hidden
 from protocol import request as rq
@@ -57,7 +57,7 @@ def note_repeated(draft: Draft, new: Incident) -> None:
         if one.joined_into is None
         and not is_hidden(board, one)
         and new.reported_ms - one.reported_ms <= WITHIN_MS
-        and apart_m(one.place, new.place) <= NEAR_M
+        and is_within(one.place, new.place, NEAR_M)
     ]
     if len(here) < REPEATED:
         return

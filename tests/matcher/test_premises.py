@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matcher.core.places import apart_m, is_within
 from protocol.dispatch import Order as OrderBody
+from protocol.dispatch import Place
 from tests.matcher.fleet import FleetUnderTest
 
 UNITS = {"a": 10_000, "b": 20_000, "c": 30_000, "d": 40_000}
@@ -65,3 +72,10 @@ def test_a_joined_report_counts_once() -> None:
     fleet.request({"verb": "merge", "incident": second.incident, "into": first.incident})
     fleet.report()
     assert "premise_repeated" not in fleet.alert_kinds()
+
+
+@given(st.integers(-30_000, 30_000), st.integers(-30_000, 30_000), st.sampled_from([30, 150, 300]))
+def test_the_short_cut_over_latitudes_changes_no_answer(lat: int, lon: int, within_m: int) -> None:
+    one = Place(245_130_000, 1_176_470_000, "wgs84", "caller", None, "")
+    other = replace(one, lat_e7=one.lat_e7 + lat, lon_e7=one.lon_e7 + lon)
+    assert is_within(one, other, within_m) == (apart_m(one, other) <= within_m)
